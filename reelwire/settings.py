@@ -1,0 +1,75 @@
+"""Environment → one frozen object, read once at start. A wrong or unknown ``REELWIRE_…`` name is an error."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reelwire.errors import BadParameter, choose_from
+
+PREFIX = "REELWIRE_"
+MESSAGE_OVERHEAD_BYTES = 64 * 1024
+"""Room for a message's header beside its payload."""
+
+
+class Settings(BaseSettings):
+    """Everything that a service process can be told. Each default stands beside its field."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; others than loopback need INSECURE=1.")
+    port: int = Field(0, ge=0, le=65535, description="gRPC port; 0: a free one.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of /metrics; 0: a free one.")
+    insecure: bool = Field(False, description="Allow an address other than loopback without TLS.")
+    preprocess_addr: str = Field("", description="Address of preprocess; several with commas.")
+    generator_addr: str = Field("", description="Address of the generator; several with commas.")
+    editor_addr: str = Field("", description="Address of the editor; several with commas.")
+    encoder_addr: str = Field("", description="Address of the encoder; several with commas.")
+    stream_slots: int = Field(8, ge=1, le=1024, description="Streams at once; one more is refused.")
+    max_message_bytes: int = Field(32 << 20, ge=1 << 20, le=512 << 20, description="Largest payload.")
+    max_frame_pixels: int = Field(7680 * 4320, ge=1, description="Width x height of a frame.")
+    max_duration_s: float = Field(6 * 3600, gt=0, description="Longest input; live feeds have none.")
+    max_upload_bytes: int = Field(4 << 30, ge=1, description="Largest uploaded file.")
+    start_timeout_s: float = Field(30, gt=0, le=600, description="Wait for the next hop to accept.")
+    stall_timeout_s: float = Field(60, gt=0, description="Wait for a peer that neither sends nor takes.")
+    drain_s: float = Field(30, ge=0, description="Time for streams to end after SIGTERM.")
+    input_root: Path | None = Field(None, description="Folder for server-side paths; unset: none.")
+    input_urls: str = Field("", description='Allowed URL prefixes: "rtmp://10.0.0.5,udp://0.0.0.0".')
+    input_devices: str = Field("", description='Allowed camera devices, with commas: "/dev/video0".')
+    spool_dir: Path = Field(Path(tempfile.gettempdir()), description="Folder for uploads.")
+    model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
+    asset_root: Path | None = Field(None, description="Pictures, LUTs, fonts for effects.")
+    engine_threads: int = Field(1, ge=0, le=256, description="Threads of one inference; 0: all.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["text", "json"] = Field("text", description="Form of a log line.")
+
+    def addresses(self, stage: str) -> tuple[str, ...]:
+        """Addresses of a stage; empty when not configured."""
+        value = str(getattr(self, f"{stage}_addr"))
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def load_settings() -> Settings:
+    """Reads the environment. BadParameter names the variable."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise BadParameter(choose_from("environment variable", name, known), field=name)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise BadParameter(f"{name}={first.get('input')!r}: {first['msg']}", field=name) from None
+    if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.insecure:
+        raise BadParameter(
+            f"REELWIRE_HOST={settings.host} is not loopback and there is no TLS; "
+            "set REELWIRE_INSECURE=1 to serve anyone who can reach it",
+            field="REELWIRE_HOST",
+        )
+    return settings
