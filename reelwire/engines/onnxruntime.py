@@ -1,0 +1,97 @@
+"""ONNX Runtime on the CPU.
+
+One inference runs on ``threads`` threads of its own; operators run one after the other and idle threads do
+not spin, so that several streams on few cores stay even and a result never depends on the load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from reelwire.engines.backend import UNKNOWN, Array, TensorSpec, check_inputs
+from reelwire.engines.graph import GraphFacts
+from reelwire.errors import ModelUnusable
+
+NUMPY_NAME = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(int16)": "int16",
+    "tensor(uint32)": "uint32",
+    "tensor(int32)": "int32",
+    "tensor(uint64)": "uint64",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+FATAL = 4
+"""ONNX Runtime's log level: all else it also raises, and stderr belongs to the service."""
+
+
+def _specs(nodes: list[Any]) -> tuple[TensorSpec, ...]:
+    specs = []
+    for node in nodes:
+        dtype = NUMPY_NAME.get(node.type)
+        if dtype is None:
+            raise ModelUnusable(f'"{node.name}" is a {node.type}; expected tensors of numbers: export it so')
+        shape = (length if length is not None else UNKNOWN for length in node.shape)
+        specs.append(TensorSpec(node.name, dtype, tuple(shape)))
+    return tuple(specs)
+
+
+def _first_line(error: Exception) -> str:
+    """ONNX Runtime's message without its code and stack."""
+    text = str(error).replace("[ONNXRuntimeError] : ", "")
+    return " ".join(text.split())[:400]
+
+
+class OnnxRuntimeEngine:
+    """One session, shared by all streams."""
+
+    backend = "onnxruntime"
+    device = "cpu"
+
+    def __init__(self, facts: GraphFacts, threads: int) -> None:
+        """``threads`` of one inference, 0: all cores. ModelUnusable: the graph cannot be loaded."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.use_deterministic_compute = True
+        options.log_severity_level = FATAL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.precision = facts.precision
+        try:
+            self._session = onnxruntime.InferenceSession(
+                _path(facts.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the binding's errors share no public class
+            raise ModelUnusable(f"ONNX Runtime cannot load it: {_first_line(error)}") from None
+        self.inputs = _specs(self._session.get_inputs())
+        self.outputs = _specs(self._session.get_outputs())
+        self._output_names = [spec.name for spec in self.outputs]
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.log_severity_level = FATAL
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """One inference; see ``Engine.run``."""
+        check_inputs(self.inputs, inputs)
+        try:
+            values = self._session.run(self._output_names, dict(inputs), self._run_options)
+        except Exception as error:
+            raise ModelUnusable(f"ONNX Runtime failed: {_first_line(error)}") from None
+        return dict(zip(self._output_names, values, strict=True))
+
+    def close(self) -> None:
+        """Frees the session."""
+        del self._session
+
+
+def _path(path: Path) -> str:
+    return str(path.resolve())

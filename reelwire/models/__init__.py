@@ -1,0 +1,17 @@
+"""Model directories: found, checked, understood, loaded."""
+
+from reelwire.models.check import Explanation, explain
+from reelwire.models.library import ModelEntry, ModelLibrary
+from reelwire.models.loading import LoadedModel
+from reelwire.models.recurrent import StatefulRunner
+from reelwire.models.spec import ModelSpec
+
+__all__ = [
+    "Explanation",
+    "LoadedModel",
+    "ModelEntry",
+    "ModelLibrary",
+    "ModelSpec",
+    "StatefulRunner",
+    "explain",
+]

@@ -1,0 +1,148 @@
+"""A model from disk into memory: checked, understood, measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reelwire import metrics
+from reelwire.engines.backend import Array, Engine, TensorSpec
+from reelwire.engines.graph import GraphFacts, read_graph
+from reelwire.engines.select import open_engine
+from reelwire.errors import ModelUnusable
+from reelwire.models.location import ModelLocation
+from reelwire.models.manifest import Manifest, read_manifest
+from reelwire.models.spec import ModelSpec
+from reelwire.models.understand import understand
+from reelwire.v1.config_pb2 import PinnedModel
+
+DIGITS_OF_VERSION = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """What a model's files say, before the graph is loaded. ``version``: the folder's, model.toml's, or the
+    first digits of the hash."""
+
+    location: ModelLocation
+    manifest: Manifest
+    facts: GraphFacts
+
+    @property
+    def version(self) -> str:
+        """The version that a stream is bound to."""
+        named = self.location.version or self.manifest.version
+        return named or self.facts.sha256[:DIGITS_OF_VERSION]
+
+
+def read_files(location: ModelLocation) -> ModelFiles:
+    """Reads model.toml and the graph. ModelUnusable: either is wrong, or they do not belong together."""
+    manifest = read_manifest(location.manifest)
+    if manifest.name and manifest.name != location.name:
+        raise ModelUnusable(
+            f'model.toml: name = "{manifest.name}", but the model is found as "{location.name}"'
+        )
+    facts = read_graph(location.graph)
+    if manifest.sha256 and manifest.sha256 != facts.sha256:
+        raise ModelUnusable(
+            f"{location.graph.name} has sha256 {facts.sha256}, model.toml says {manifest.sha256}; "
+            "the file is damaged or another one: copy it again, or correct model.toml"
+        )
+    return ModelFiles(location, manifest, facts)
+
+
+class MeasuredEngine:
+    """An engine whose runs are in the metrics."""
+
+    def __init__(self, engine: Engine, model: str) -> None:
+        self._engine = engine
+        self._seconds = metrics.ENGINE_RUN.labels(model, engine.backend, engine.precision)
+
+    @property
+    def backend(self) -> str:
+        """As ``Engine``."""
+        return self._engine.backend
+
+    @property
+    def device(self) -> str:
+        """As ``Engine``."""
+        return self._engine.device
+
+    @property
+    def precision(self) -> str:
+        """As ``Engine``."""
+        return self._engine.precision
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """As ``Engine``."""
+        return self._engine.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """As ``Engine``."""
+        return self._engine.outputs
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As ``Engine``."""
+        start = time.perf_counter()
+        outputs = self._engine.run(inputs)
+        self._seconds.observe(time.perf_counter() - start)
+        return outputs
+
+    def close(self) -> None:
+        """As ``Engine``."""
+        self._engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory, shared by all streams. Whoever opened it closes it: the library."""
+
+    name: str
+    files: ModelFiles
+    spec: ModelSpec
+    engine: Engine
+
+    @property
+    def version(self) -> str:
+        """The version that streams are bound to."""
+        return self.files.version
+
+    @property
+    def sha256(self) -> str:
+        """Of the graph and its external data."""
+        return self.files.facts.sha256
+
+    def pinned(self, stage: str) -> PinnedModel:
+        """What a stream of ``stage`` is bound to."""
+        return PinnedModel(
+            stage=stage,
+            name=self.name,
+            version=self.version,
+            sha256=self.sha256,
+            backend=self.engine.backend,
+            precision=self.engine.precision,
+        )
+
+    def close(self) -> None:
+        """Frees the engine."""
+        labels = (self.engine.backend, self.engine.device, self.engine.precision)
+        metrics.ENGINE_INFO.remove(self.name, *labels)
+        metrics.MODEL_INFO.remove(self.name, self.version, self.sha256[:DIGITS_OF_VERSION])
+        self.engine.close()
+
+
+def load_model(files: ModelFiles, backend: str, threads: int) -> LoadedModel:
+    """Loads and understands a graph. Raises as ``open_engine`` and ``understand``."""
+    name = files.location.name
+    engine = open_engine(files.facts.path, backend=backend, threads=threads, facts=files.facts)
+    try:
+        spec = understand(engine, files.manifest)
+    except BaseException:
+        engine.close()
+        raise
+    metrics.ENGINE_INFO.labels(name, engine.backend, engine.device, engine.precision).set(1)
+    metrics.MODEL_INFO.labels(name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]).set(1)
+    return LoadedModel(name, files, spec, MeasuredEngine(engine, name))
