@@ -1,0 +1,112 @@
+"""Opens the generator for a stream: finds its model, settles sizes and layouts, refuses what cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from reelwire.engines.select import AUTO, check_backend
+from reelwire.errors import BadParameter, TooLarge
+from reelwire.formats import check_limits
+from reelwire.media import Chunk, Offer, PayloadKind, PixelLayout
+from reelwire.models.library import ModelLibrary
+from reelwire.models.loading import LoadedModel
+from reelwire.settings import Settings
+from reelwire.stage import Opened, Opening, PassThrough, Stage
+from reelwire.v1.pipeline_pb2 import Control
+from services.generator.inference import FrameModel
+from services.generator.picture_stage import Picture, PictureStage
+from services.generator.strength import check_strength
+
+
+class UnchangedStage(PassThrough):
+    """No model: everything passes as it came."""
+
+    def feed(self, chunk: Chunk) -> Iterable[Chunk]:
+        """The same chunk."""
+        return (replace(chunk, dropped=()),)
+
+    def control(self, control: Control) -> None:
+        """BadParameter: there is no model whose strength could change."""
+        raise BadParameter("no model runs in this stream, so nothing can change; set generator.model")
+
+
+class GeneratorFactory:
+    """One for each process; models are loaded once and shared by all streams."""
+
+    name = "generator"
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises BackendMissing where no runtime is installed, BadParameter for a missing model folder."""
+        check_backend(AUTO)
+        folders = [Path(part) for part in settings.model_path.split(":") if part]
+        self._settings = settings
+        self.library = ModelLibrary(folders, threads=settings.engine_threads)
+
+    def open(self, opening: Opening) -> Opened:
+        """Binds the stream to one model version.
+
+        Raises UnknownModel, ModelUnusable, BackendMissing, BadParameter, OutsideShapeProfile, TooLarge, and
+        what the next stage raises.
+        """
+        config = opening.config.generator
+        strength = check_strength(config.strength if config.HasField("strength") else 1.0)
+        backend = check_backend(config.backend)
+        if not config.model:
+            return self._unchanged(opening)
+        offer = _picture_offer(opening.offers, config.model)
+        model = self.library.open(config.model, backend)
+        frames = FrameModel(model, offer.video.height, offer.video.width)
+        taken = offer.settled(PixelLayout.RGB24 if PixelLayout.RGB24 in offer.layouts else offer.layouts[0])
+        given = self._given(offer, model)
+        others = [other for other in opening.offers if other.track != offer.track]
+        agreed = opening.negotiate(
+            tuple(given if other.track == offer.track else other for other in opening.offers),
+            models=[model.pinned(self.name)],
+        )
+        each = max(1, self._settings.max_message_bytes // given.video.frame_bytes)
+        picture = Picture(offer.track, taken.video, given.video, each)
+        stage: Stage = PictureStage(picture, frames, model.spec.window, strength, opening.notice)
+        return Opened(
+            stage=stage,
+            inputs=(taken, *_as_agreed(others, agreed)),
+            hold_frames=model.spec.window.hold_frames,
+            resumable=True,
+        )
+
+    def close(self) -> None:
+        """Frees all models."""
+        self.library.close()
+
+    def _unchanged(self, opening: Opening) -> Opened:
+        """The layout that the next stage chose is taken here too, so that nothing is converted."""
+        agreed = opening.negotiate(opening.offers)
+        return Opened(stage=UnchangedStage(), inputs=_as_agreed(opening.offers, agreed), resumable=True)
+
+    def _given(self, offer: Offer, model: LoadedModel) -> Offer:
+        scale, video = model.spec.scale, offer.video
+        larger = replace(video, width=video.width * scale, height=video.height * scale)
+        given = replace(offer, format=larger, layouts=(PixelLayout.RGB24,)).settled(PixelLayout.RGB24)
+        try:
+            check_limits(given, self._settings.max_frame_pixels, self._settings.max_message_bytes)
+        except TooLarge as error:
+            raise TooLarge(f'what model "{model.name}" makes: {error.message}', field="model") from None
+        return given
+
+
+def _picture_offer(offers: Sequence[Offer], model: str) -> Offer:
+    for offer in offers:
+        if offer.kind is PayloadKind.FRAMES:
+            return offer
+    kinds = ", ".join(offer.kind.name for offer in offers) or "nothing"
+    raise BadParameter(f'model "{model}" works on FRAMES, the stream carries {kinds}', field="model")
+
+
+def _as_agreed(offers: Sequence[Offer], agreed: Sequence[Offer]) -> tuple[Offer, ...]:
+    """Offers of tracks that pass unchanged, with the layout that the next stage chose."""
+    chosen = {offer.track: offer for offer in agreed}
+    return tuple(
+        offer.settled(chosen[offer.track].layouts[0]) if offer.kind is PayloadKind.FRAMES else offer
+        for offer in offers
+    )
