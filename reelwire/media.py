@@ -188,9 +188,11 @@ class Packets:
 
 @dataclass(frozen=True, slots=True)
 class ContainerBytes:
-    """The next bytes of a container."""
+    """The next bytes of a container. ``frame_count``: pictures whose packets were written since the piece
+    before; it serves the accounts of the stage that muxes and does not travel."""
 
     data: bytes | memoryview
+    frame_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,10 +262,15 @@ class Chunk:
 
     @property
     def frame_count(self) -> int:
-        """Raw frames or video packets in the payload; 0 for all else."""
-        if isinstance(self.payload, Frames):
-            return len(self.payload)
-        return len(self.payload.packets) if isinstance(self.payload, Packets) else 0
+        """Raw frames, packets, or pictures inside container bytes; 0 for all else."""
+        match self.payload:
+            case Frames():
+                return len(self.payload)
+            case Packets():
+                return len(self.payload.packets)
+            case ContainerBytes():
+                return self.payload.frame_count
+        return 0
 
 
 def read_only(array: Pixels) -> Pixels:

@@ -65,7 +65,7 @@ def read_graph(path: Path) -> GraphFacts:
         size_bytes=sum(file.stat().st_size for file in files),
         opset=max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0),
         parameter_count=sum(_count(tensor) for tensor in tensors),
-        precision=_precision(model, {name for _, name in operators}),
+        precision=_precision(tensors, {name for _, name in operators}),
         external_files=external,
         foreign_operators=tuple(foreign),
     )
@@ -152,11 +152,11 @@ def _count(tensor: onnx.TensorProto) -> int:
     return count
 
 
-def _precision(model: onnx.ModelProto, operators: set[str]) -> str:
+def _precision(tensors: list[onnx.TensorProto], operators: set[str]) -> str:
     if operators & INT8_OPERATORS:
         return "int8"
     sizes: dict[int, int] = {onnx.TensorProto.FLOAT: 0, onnx.TensorProto.FLOAT16: 0}
-    for tensor in model.graph.initializer:
+    for tensor in tensors:
         if tensor.data_type in sizes:
             sizes[tensor.data_type] += _count(tensor)
     return "fp16" if sizes[onnx.TensorProto.FLOAT16] > sizes[onnx.TensorProto.FLOAT] else "fp32"

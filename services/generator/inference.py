@@ -51,7 +51,7 @@ class FrameModel:
                 outputs = runner.run({self._input.name: tensor})
             except ModelUnusable as error:
                 raise ModelUnusable(
-                    f'model "{self._model.name}" failed on the {self._size} frame at pts {pts}: {error.message}',
+                    f'model "{self._model.name}" failed at pts {pts}, {self._size}: {error.message}',
                     field="model",
                 ) from None
             self._batch.observe(len(frames))

@@ -1,0 +1,228 @@
+"""The calling end of a hop: opens the stream, sends under credit, receives what comes back.
+
+Used by a service for its next hop, and by the SDK for the first. Runs on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+
+from reelwire import metrics
+from reelwire.errors import DeadlineExceeded, InvalidArgument, NoSlot, ReelwireError, Unavailable
+from reelwire.formats import offer_from_proto
+from reelwire.hop.channels import Channels, process_path
+from reelwire.hop.flow import ReceiveWindow, window_for
+from reelwire.hop.lane import Lane, LanePolicy
+from reelwire.hop.ledger import Order
+from reelwire.media import Offer
+from reelwire.status import from_rpc_error
+from reelwire.v1.config_pb2 import StreamConfig
+from reelwire.v1.pipeline_pb2 import (
+    Accepted,
+    Credit,
+    End,
+    Notice,
+    ProcessRequest,
+    ProcessResponse,
+    Summary,
+)
+from reelwire.wire import RawChunk, parse
+
+MAX_ADDRESSES = 4  # the first and at most three more
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Which stage to call, where it may be, and how long to wait for it."""
+
+    stage: str
+    addresses: tuple[str, ...]
+    start_timeout_s: float
+
+
+@dataclass
+class Listeners:
+    """What the owner of a Caller wants to hear; called on the event loop, must not block."""
+
+    accepted: Callable[[Accepted], None] = lambda accepted: None
+    notice: Callable[[Notice], None] = lambda notice: None
+    ack: Callable[[int, int], None] = lambda track, through_seq: None
+    failed: Callable[[ReelwireError], None] = lambda error: None
+
+
+@dataclass
+class CallerResources:
+    """What callers of one process share."""
+
+    channels: Channels
+    copier: Executor
+    returned_credit_chunks: int = 8
+    listeners: Listeners = field(default_factory=Listeners)
+
+
+class Caller:
+    """One stream, seen from the side that calls."""
+
+    def __init__(self, destination: Destination, shared: CallerResources, policy: LanePolicy) -> None:
+        self._destination = destination
+        self._shared = shared
+        self._order = Order()
+        self._window = ReceiveWindow()
+        self._call: grpc.aio.StreamStreamCall[bytes, bytes] | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self.address = ""
+        self.lane = Lane(self._write, policy, shared.copier)
+        self.returns: dict[int, Offer] = {}
+        self.returned: asyncio.Queue[RawChunk | None] = asyncio.Queue()
+        self.summary: Summary | None = None
+
+    @property
+    def peer(self) -> str:
+        """The hop's name for messages: ``generator at 127.0.0.1:5001``."""
+        return f"{self._destination.stage} at {self.address}"
+
+    async def open(self, config: StreamConfig) -> None:
+        """Sends the config to the first address that takes the stream, and starts reading.
+
+        Unavailable: no address configured or none answers. Whether a stage accepts is told by
+        ``accepted()`` and the listeners.
+        """
+        stage = self._destination.stage
+        if not self._destination.addresses:
+            raise Unavailable(
+                f"no address of {stage} is configured; set REELWIRE_{stage.upper()}_ADDR", stage=stage
+            )
+        self._start(self._destination.addresses[0], config)
+
+    async def accepted(self, config: StreamConfig) -> Accepted:
+        """Waits for this stage's own answer, trying the other addresses where the first is full or gone.
+
+        DeadlineExceeded after the start timeout; else what the stage raised.
+        """
+        rest = list(self._destination.addresses[1:MAX_ADDRESSES])
+        while True:
+            try:
+                return await asyncio.wait_for(asyncio.shield(self._ready), self._destination.start_timeout_s)
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    f"{self.peer} did not accept within {self._destination.start_timeout_s:g} s",
+                    stage=self._destination.stage,
+                ) from None
+            except (NoSlot, Unavailable) as error:
+                if not rest:
+                    metrics.RECOVERIES.labels(self._destination.stage, "failed").inc()
+                    raise
+                await self._stop_tasks()
+                metrics.RECOVERIES.labels(self._destination.stage, error.reason.lower()).inc()
+                self._ready = asyncio.get_running_loop().create_future()
+                self._start(rest.pop(0), config)
+
+    def _start(self, address: str, config: StreamConfig) -> None:
+        self.address = address
+        method = self._shared.channels.get(address).stream_stream(process_path(self._destination.stage))
+        self._call = method()
+        self.lane.send(ProcessRequest(config=config).SerializeToString())
+        self._writer = asyncio.create_task(self.lane.run())
+        self._reader = asyncio.create_task(self._read(self._call))
+
+    async def _write(self, data: bytes) -> None:
+        assert self._call is not None
+        try:
+            await self._call.write(data)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            # The call is over: the reader learns why and tells.
+            await asyncio.Future()
+
+    async def _read(self, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
+        try:
+            async for data in call:
+                self._receive(parse(data, ProcessResponse))
+            if not self._ready.done():
+                raise Unavailable(f"{self.peer} ended the stream before it accepted")
+            self.returned.put_nowait(None)
+        except grpc.aio.AioRpcError as error:
+            self._fail(from_rpc_error(error, peer=self.peer))
+        except ReelwireError as error:
+            self._fail(error)
+
+    def _fail(self, error: ReelwireError) -> None:
+        error.stage = error.stage or self._destination.stage
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # looked at: whoever awaits gets it, and nobody need
+            if isinstance(error, NoSlot | Unavailable) and len(self._destination.addresses) > 1:
+                return  # accepted() decides whether another address is tried
+        self.lane.fail(error)
+        self.returned.put_nowait(None)
+        self._shared.listeners.failed(error)
+
+    def _receive(self, message: ProcessResponse | RawChunk) -> None:
+        if isinstance(message, RawChunk):
+            track = message.header.track
+            self._order.check_seq(track, message.header.seq)
+            self._window.admit(track, message.cost)
+            self.returned.put_nowait(message)
+            return
+        match message.WhichOneof("message"):
+            case "accepted":
+                self._on_accepted(message.accepted)
+            case "credit":
+                credit = message.credit
+                self.lane.grant(credit.track, credit.total)
+                self.lane.measure_round_trip(credit.track, credit.taken_seq, credit.held_us)
+            case "ack":
+                self._shared.listeners.ack(message.ack.track, message.ack.through_seq)
+            case "notice":
+                self._shared.listeners.notice(message.notice)
+            case "summary":
+                self.summary = message.summary
+            case "release":
+                raise InvalidArgument(f"{self.peer} released a slot; pixels are inline on this hop")
+
+    def _on_accepted(self, accepted: Accepted) -> None:
+        for message in accepted.returns:
+            offer = offer_from_proto(message)
+            self.returns[offer.track] = offer
+            window = window_for(offer, 1, self._shared.returned_credit_chunks)
+            self._credit(offer.track, self._window.begin(offer.track, window))
+        self._shared.listeners.accepted(accepted)
+        if accepted.stage == self._destination.stage and not self._ready.done():
+            self._ready.set_result(accepted)
+
+    def _credit(self, track: int, total: int) -> None:
+        credit = Credit(track=track, total=total, taken_seq=-1)
+        self.lane.send(ProcessRequest(credit=credit).SerializeToString())
+
+    def taken(self, raw: RawChunk) -> None:
+        """A returned chunk is done with: credit for the next."""
+        if self._window.take(raw.header.track, raw.cost):
+            self._credit(raw.header.track, self._window.announce(raw.header.track))
+
+    async def end(self, tracks: Sequence[int]) -> None:
+        """All chunks are written; no more will come for these tracks.
+
+        The request side stays open: credit for what comes back still goes over it."""
+        await self.lane.finish()
+        for track in tracks:
+            self.lane.send(ProcessRequest(end=End(track=track)).SerializeToString())
+        await self.lane.finish()
+
+    async def close(self) -> None:
+        """Cancels whatever is still under way. Safe to call at any time, more than once."""
+        if self._call is not None:
+            self._call.cancel()
+        await self._stop_tasks()
+
+    async def _stop_tasks(self) -> None:
+        tasks = [task for task in (self._reader, self._writer) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,207 @@
+"""One stream's stage on its worker thread: takes chunks out of the queue, works, gives chunks away.
+
+Knows nothing of gRPC or asyncio: what it needs of the outside is a ``Host``, whose calls may come from any
+thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol
+
+from reelwire import metrics
+from reelwire.hop.clock import now_us
+from reelwire.hop.ledger import Ledger, Order
+from reelwire.hop.timing import Arrival, StageTiming
+from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PacketFormat, PayloadKind, split_frames
+from reelwire.stage import Opened, Opening, Stage, StageFactory
+from reelwire.v1.pipeline_pb2 import Control, End
+from reelwire.wire import RawChunk, read_chunk
+
+
+class Abandoned(Exception):
+    """The stream is over; the worker leaves at the next chance."""
+
+
+@dataclass(slots=True)
+class Queued:
+    """A chunk in the queue."""
+
+    raw: RawChunk
+    arrival: Arrival
+
+
+ABANDON = object()
+Item = Queued | Control | End | object
+
+
+class Host(Protocol):
+    """What the runtime does for a worker; every call is safe from the worker's thread."""
+
+    def opened(self, opened: Opened) -> None:
+        """The stage is open: credit can be granted."""
+
+    def taken(self, queued: Queued) -> None:
+        """A chunk left the queue."""
+
+    def worked(self, queued: Queued) -> None:
+        """All that the stage gives for a chunk was emitted."""
+
+    def emit(self, chunk: Chunk, arrival: Arrival) -> None:
+        """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
+
+
+def picture_track(offers: Iterable[Offer]) -> int | None:
+    """The track whose frames the accounts count: the first with pictures."""
+    for offer in offers:
+        encoded = isinstance(offer.format, PacketFormat) and offer.format.video is not None
+        if offer.kind in (PayloadKind.FRAMES, PayloadKind.CONTAINER_BYTES) or encoded:
+            return offer.track
+    return None
+
+
+class StageWorker:
+    """Runs one stage from open to close."""
+
+    def __init__(self, factory: StageFactory, opening: Opening, host: Host) -> None:
+        self._factory = factory
+        self._opening = opening
+        self._host = host
+        self._name = factory.name
+        self._inputs: dict[int, Offer] = {}
+        self._order = Order()
+        self._passing: list[Dropped] = []
+        self._picture_in = picture_track(o for o in opening.offers if o.kind is PayloadKind.FRAMES)
+        self.inbox: SimpleQueue[Item] = SimpleQueue()
+        self.ledger = Ledger()
+        self.timing = StageTiming(factory.name, encodes=factory.name == "encoder")
+        self.max_chunk_bytes = 0
+
+    @property
+    def is_source(self) -> bool:
+        """True where raw frames first come into being."""
+        return self._picture_in is None
+
+    def run(self) -> None:
+        """Until all tracks have ended and all is flushed, or the stream is over."""
+        opened = self._factory.open(self._opening)
+        try:
+            self._inputs = {offer.track: offer for offer in opened.inputs}
+            self._host.opened(opened)
+            self._work_through(opened.stage)
+            self._drive(opened.stage, opened.stage.flush(), frames=True)
+            self._pass_on_drops()
+        finally:
+            try:
+                self._count_source(opened.stage)
+            finally:
+                opened.stage.close()
+
+    def _work_through(self, stage: Stage) -> None:
+        running = set(self._inputs)
+        while running:
+            item = self.inbox.get()
+            match item:
+                case Queued():
+                    self._work(stage, item)
+                case Control():
+                    stage.control(item)
+                case End():
+                    running.discard(item.track)
+                case _:
+                    raise Abandoned
+
+    def _work(self, stage: Stage, queued: Queued) -> None:
+        self._host.taken(queued)
+        chunk = read_chunk(queued.raw, self._inputs[queued.raw.header.track])
+        self._order.check_pts(chunk)
+        now = now_us()
+        frames = isinstance(chunk.payload, Frames)
+        self.timing.fed(chunk, queued.arrival, now)
+        if chunk.track == self._picture_in:
+            self._count("in", chunk.frame_count)
+            self.ledger.in_frames += chunk.frame_count
+        for dropped in chunk.dropped:
+            stage.gap(dropped)
+            self._passing.append(dropped)
+        budget = queued.arrival.budget_us
+        if frames and budget and now - queued.arrival.captured_us > budget:
+            self._bury(stage, chunk)
+        elif chunk.payload is not None:
+            self._drive(stage, stage.feed(chunk), frames=frames or self.is_source)
+        if self._passing and chunk.payload is None:
+            self._pass_on_drops()
+        self._host.worked(queued)
+
+    def _bury(self, stage: Stage, chunk: Chunk) -> None:
+        frames = chunk.payload
+        assert isinstance(frames, Frames)
+        metrics.DEADLINE_MISSED.labels(self._name).inc()
+        late = Dropped(len(frames), DropReason.LATE, frames.pts[0], frames.pts[-1], self._name)
+        self._lose(late)
+        stage.gap(late)
+        self._passing.append(late)
+        self._pass_on_drops()
+
+    def _drive(self, stage: Stage, chunks: Iterable[Chunk], *, frames: bool) -> None:
+        """Pulls all that the stage has; the time between two is work."""
+        iterator, gave = iter(chunks), False
+        while True:
+            start = now_us()
+            chunk = next(iterator, None)
+            end = now_us()
+            if frames and (chunk is not None or not gave):
+                self.timing.worked(end - start)
+            if chunk is None:
+                return
+            gave = True
+            self._emit(stage, chunk, end - start)
+
+    def _emit(self, stage: Stage, chunk: Chunk, compute_us: int) -> None:
+        self._count_source(stage)
+        self.ledger.made_frames += chunk.made_frames
+        self._count("made", chunk.made_frames)
+        for dropped in chunk.dropped:
+            self._lose(dropped)
+        if self._passing:
+            passing, self._passing = tuple(self._passing), []
+            chunk = Chunk(
+                chunk.track, chunk.payload, passing + chunk.dropped, chunk.made_frames, chunk.keyframes
+            )
+        arrival = self.timing.gave(chunk, compute_us, now_us())
+        if self.is_source and self._opening.live and not arrival.budget_us:
+            arrival.budget_us = (self._opening.config.latency_budget_ms or 500) * 1000
+        for part in self._fit(chunk):
+            self._host.emit(part, arrival)
+
+    def _fit(self, chunk: Chunk) -> Iterable[Chunk]:
+        """Cut so that no message is over the limit."""
+        if isinstance(chunk.payload, Frames) and self.max_chunk_bytes:
+            return split_frames(chunk, max(1, self.max_chunk_bytes // chunk.payload.format.frame_bytes))
+        return (chunk,)
+
+    def _pass_on_drops(self) -> None:
+        if self._passing:
+            passing, self._passing = tuple(self._passing), []
+            self._host.emit(Chunk(0, None, passing), Arrival(now_us(), now_us()))
+
+    def _lose(self, dropped: Dropped) -> None:
+        self.ledger.drop(dropped)
+        metrics.FRAMES_DROPPED.labels(self._name, dropped.reason.name.lower()).inc(dropped.count)
+        self._count("failed" if dropped.reason.failed else "dropped", dropped.count)
+
+    def _count_source(self, stage: Stage) -> None:
+        """A stage that brings frames in itself says how many."""
+        if not self.is_source:
+            return
+        seen = int(getattr(stage, "source_frames", 0))
+        damaged = int(getattr(stage, "damaged_frames", 0))
+        self._count("in", seen - self.ledger.in_frames)
+        metrics.FRAMES_DAMAGED.labels(self._name).inc(damaged - self.ledger.damaged_frames)
+        self.ledger.in_frames, self.ledger.damaged_frames = seen, damaged
+
+    def _count(self, outcome: str, frames: int) -> None:
+        if frames:
+            metrics.FRAMES.labels(self._name, outcome).inc(frames)
