@@ -102,15 +102,17 @@ class Caller:
             )
         self._start(self._destination.addresses[0], config)
 
-    async def accepted(self, config: StreamConfig) -> Accepted:
+    async def accepted(self, config: StreamConfig, *, patient: bool = False) -> Accepted:
         """Waits for this stage's own answer, trying the other addresses where the first is full or gone.
 
-        DeadlineExceeded after the start timeout; else what the stage raised.
+        ``patient``: as long as it takes, for a source that must first be uploaded. Else DeadlineExceeded
+        after the start timeout; and what the stage raised.
         """
+        timeout_s = None if patient else self._destination.start_timeout_s
         rest = list(self._destination.addresses[1:MAX_ADDRESSES])
         while True:
             try:
-                return await asyncio.wait_for(asyncio.shield(self._ready), self._destination.start_timeout_s)
+                return await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
             except TimeoutError:
                 raise DeadlineExceeded(
                     f"{self.peer} did not accept within {self._destination.start_timeout_s:g} s",
@@ -127,7 +129,9 @@ class Caller:
 
     def _start(self, address: str, config: StreamConfig) -> None:
         self.address = address
-        method = self._shared.channels.get(address).stream_stream(process_path(self._destination.stage))
+        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._shared.channels.get(
+            address
+        ).stream_stream(process_path(self._destination.stage))
         self._call = method()
         self.lane.send(ProcessRequest(config=config).SerializeToString())
         self._writer = asyncio.create_task(self.lane.run())

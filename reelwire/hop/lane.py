@@ -110,17 +110,21 @@ class Lane:
 
     async def _wait_for_room(self, queue: deque[Outgoing | RawChunk]) -> None:
         while len(queue) >= PENDING_CHUNKS and self._error is None:
-            self._room.clear()
-            try:
-                await asyncio.wait_for(self._room.wait(), self._policy.stall_timeout_s)
-            except TimeoutError:
-                raise Stalled(
-                    f"the receiver took nothing for {self._policy.stall_timeout_s:g} s "
-                    "(REELWIRE_STALL_TIMEOUT_S)",
-                    stage=self._policy.stage,
-                ) from None
+            await self._progress()
         if self._error is not None:
             raise self._error
+
+    async def _progress(self) -> None:
+        """Until something was written, or the lane failed."""
+        self._room.clear()
+        try:
+            await asyncio.wait_for(self._room.wait(), self._policy.stall_timeout_s)
+        except TimeoutError:
+            raise Stalled(
+                f"the receiver took nothing for {self._policy.stall_timeout_s:g} s "
+                "(REELWIRE_STALL_TIMEOUT_S)",
+                stage=self._policy.stage,
+            ) from None
 
     def _drop_oldest(self, queue: deque[Outgoing | RawChunk], item: Outgoing) -> None:
         if self._error is not None:
@@ -143,13 +147,19 @@ class Lane:
             heir.chunk = replace(heir.chunk, dropped=lost + heir.chunk.dropped)
 
     async def finish(self) -> None:
-        """Waits until all that was put is written."""
+        """Waits until all that was put is written. Stalled: nothing moved for too long."""
         self._wake.set()
         while self._busy and self._error is None:
-            self._room.clear()
-            await self._room.wait()
+            await self._progress()
         if self._error is not None:
             raise self._error
+
+    async def drained(self) -> None:
+        """Waits until all small messages are written, after an error too."""
+        while self._control or self._writing:
+            self._wake.set()
+            self._room.clear()
+            await self._room.wait()
 
     @property
     def _busy(self) -> bool:
@@ -160,6 +170,11 @@ class Lane:
         self._error = self._error or error
         self._room.set()
         self._wake.set()
+
+    def let_go(self, error: BaseException) -> None:
+        """The stream is over: chunks that wait are forgotten, small messages still go."""
+        self._pending.clear()
+        self.fail(error)
 
     async def run(self) -> None:
         """Writes until cancelled."""

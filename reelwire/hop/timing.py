@@ -59,8 +59,9 @@ def _pts_of(payload: Payload | None) -> tuple[int, ...]:
 class StageTiming:
     """One stream's times at one stage. Used from the worker thread; read when the stream has ended."""
 
-    def __init__(self, stage: str, *, encodes: bool) -> None:
+    def __init__(self, stage: str, *, encodes: bool, source: bool) -> None:
         self._stage = stage
+        self._source = source
         self._encodes = encodes
         self._inside: OrderedDict[tuple[int, int], Arrival] = OrderedDict()
         self._newest: Arrival | None = None
@@ -113,9 +114,9 @@ class StageTiming:
         known = None
         for pts in _pts_of(chunk.payload):
             known = self._inside.pop((chunk.track, pts), None) or known
-        if known is None:
+        if known is None and not self._source:
             known = self._newest
-        if known is None or known.at_us == 0:
+        if known is None:
             # A source: the frame begins here, when work on it began.
             start = now_us - compute_us
             known = Arrival(start, start, started_us=start)

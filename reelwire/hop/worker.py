@@ -7,7 +7,7 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -76,7 +76,7 @@ class StageWorker:
         self._picture_in = picture_track(o for o in opening.offers if o.kind is PayloadKind.FRAMES)
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.ledger = Ledger()
-        self.timing = StageTiming(factory.name, encodes=factory.name == "encoder")
+        self.timing = StageTiming(factory.name, encodes=factory.name == "encoder", source=self.is_source)
         self.max_chunk_bytes = 0
 
     @property
@@ -126,6 +126,7 @@ class StageWorker:
         for dropped in chunk.dropped:
             stage.gap(dropped)
             self._passing.append(dropped)
+        chunk = replace(chunk, dropped=())  # what others dropped is passed on here, not by the stage
         budget = queued.arrival.budget_us
         if frames and budget and now - queued.arrival.captured_us > budget:
             self._bury(stage, chunk)
@@ -140,7 +141,7 @@ class StageWorker:
         assert isinstance(frames, Frames)
         metrics.DEADLINE_MISSED.labels(self._name).inc()
         late = Dropped(len(frames), DropReason.LATE, frames.pts[0], frames.pts[-1], self._name)
-        self._lose(late)
+        self.lose(late)
         stage.gap(late)
         self._passing.append(late)
         self._pass_on_drops()
@@ -164,7 +165,7 @@ class StageWorker:
         self.ledger.made_frames += chunk.made_frames
         self._count("made", chunk.made_frames)
         for dropped in chunk.dropped:
-            self._lose(dropped)
+            self.lose(dropped)
         if self._passing:
             passing, self._passing = tuple(self._passing), []
             chunk = Chunk(
@@ -187,17 +188,23 @@ class StageWorker:
             passing, self._passing = tuple(self._passing), []
             self._host.emit(Chunk(0, None, passing), Arrival(now_us(), now_us()))
 
-    def _lose(self, dropped: Dropped) -> None:
+    def lose(self, dropped: Dropped) -> None:
+        """This stage lost frames."""
         self.ledger.drop(dropped)
         metrics.FRAMES_DROPPED.labels(self._name, dropped.reason.name.lower()).inc(dropped.count)
         self._count("failed" if dropped.reason.failed else "dropped", dropped.count)
+
+    def sent(self, frames: int) -> None:
+        """Frames left the stage for good."""
+        self.ledger.out_frames += frames
+        self._count("out", frames)
 
     def _count_source(self, stage: Stage) -> None:
         """A stage that brings frames in itself says how many."""
         if not self.is_source:
             return
-        seen = int(getattr(stage, "source_frames", 0))
-        damaged = int(getattr(stage, "damaged_frames", 0))
+        seen = int(getattr(stage, "source_frames", self.ledger.in_frames))
+        damaged = int(getattr(stage, "damaged_frames", self.ledger.damaged_frames))
         self._count("in", seen - self.ledger.in_frames)
         metrics.FRAMES_DAMAGED.labels(self._name).inc(damaged - self.ledger.damaged_frames)
         self.ledger.in_frames, self.ledger.damaged_frames = seen, damaged

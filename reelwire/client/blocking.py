@@ -1,0 +1,112 @@
+"""The SDK for scripts without asyncio: the same calls, on an event loop of their own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reelwire.client.files import FileResult, Progress
+from reelwire.client.sdk import Reelwire
+from reelwire.media import Frames, VideoFormat
+from reelwire.v1 import pipeline_pb2 as rpc
+from reelwire.v1.config_pb2 import StreamConfig
+
+Result = TypeVar("Result")
+
+
+class BlockingReelwire:
+    """As ``Reelwire``, method for method."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="reelwire", daemon=True)
+        self._addresses = dict(addresses)
+        self._sdk: Reelwire | None = None
+
+    def __enter__(self) -> BlockingReelwire:
+        self._thread.start()
+        self._sdk = self._wait(self._open())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._sdk is not None:
+            self._wait(self._sdk.__aexit__())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open(self) -> Reelwire:
+        return Reelwire(self._addresses)
+
+    @property
+    def _open_sdk(self) -> Reelwire:
+        if self._sdk is None:
+            raise RuntimeError("use it as a context manager: with connect_blocking(…) as reelwire")
+        return self._sdk
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def process_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        config: StreamConfig,
+        *,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        overwrite: bool = False,
+    ) -> FileResult:
+        """As ``Reelwire.process_file``; ``on_progress`` is called on another thread."""
+        sdk = self._open_sdk
+        return self._wait(
+            sdk.process_file(source, target, config, on_progress=on_progress, overwrite=overwrite)
+        )
+
+    def process_frames(
+        self, frames: Iterable[Frames], video: VideoFormat, config: StreamConfig
+    ) -> Iterator[Frames]:
+        """As ``Reelwire.process_frames``; ``frames`` is read on a thread."""
+        results = self._open_sdk.process_frames(_on_threads(iter(frames)), video, config)
+
+        async def step() -> Frames | None:
+            return await anext(results, None)
+
+        try:
+            while (each := self._wait(step())) is not None:
+                yield each
+        finally:
+            self._wait(results.aclose())
+
+    def probe(self, source: str | Path) -> rpc.ProbeResponse:
+        """As ``Reelwire.probe``."""
+        return self._wait(self._open_sdk.probe(source))
+
+    def models(self) -> rpc.ListModelsResponse:
+        """As ``Reelwire.models``."""
+        return self._wait(self._open_sdk.models())
+
+    def effects(self) -> rpc.ListEffectsResponse:
+        """As ``Reelwire.effects``."""
+        return self._wait(self._open_sdk.effects())
+
+    def formats(self) -> rpc.ListFormatsResponse:
+        """As ``Reelwire.formats``."""
+        return self._wait(self._open_sdk.formats())
+
+
+async def _on_threads(frames: Iterator[Frames]) -> AsyncIterator[Frames]:
+    while (each := await asyncio.to_thread(next, frames, None)) is not None:
+        yield each
+
+
+def connect_blocking(addresses: Mapping[str, str]) -> BlockingReelwire:
+    """``with connect_blocking({"preprocess": "127.0.0.1:5001"}) as reelwire``."""
+    return BlockingReelwire(addresses)

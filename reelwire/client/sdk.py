@@ -1,0 +1,188 @@
+"""``connect`` and what can be done once connected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+from typing import TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from reelwire.client.files import FileJob, FileResult, Progress
+from reelwire.client.stream import Connection, Stream
+from reelwire.errors import BadParameter, ReelwireError
+from reelwire.hop.channels import Channels
+from reelwire.hop.checks import STAGES
+from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
+from reelwire.status import from_rpc_error
+from reelwire.v1 import pipeline_pb2 as rpc
+from reelwire.v1.config_pb2 import Input, StreamConfig, Upload
+
+MAX_MESSAGE_BYTES = 32 << 20
+COPIER_THREADS = 1
+PROBE_PIECE_BYTES = 1 << 20
+Answer = TypeVar("Answer", bound=Message)
+
+
+class Reelwire:
+    """A connection to some or all of the services; many streams may share it.
+
+    ``addresses``: stage → "host:port", several with commas. Only the first stage of a stream's route is
+    dialled from here; each service knows the next one itself.
+    """
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        for stage in addresses:
+            if stage not in STAGES:
+                raise BadParameter(f'stage "{stage}" not found; available: {", ".join(STAGES)}')
+        self._copier = ThreadPoolExecutor(COPIER_THREADS, thread_name_prefix="copy")
+        self._connection = Connection(
+            Channels(MAX_MESSAGE_BYTES),
+            self._copier,
+            {stage: tuple(part.strip() for part in text.split(",")) for stage, text in addresses.items()},
+        )
+
+    async def __aenter__(self) -> Reelwire:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.channels.close()
+        self._copier.shutdown(wait=False)
+
+    def stream(self, config: StreamConfig, offers: Sequence[Offer] = ()) -> Stream:
+        """A stream to drive by hand: ``async with reelwire.stream(config, offers) as stream``."""
+        if not config.route:
+            raise BadParameter('route is empty; name the stages: config.route.append("generator")')
+        return Stream(self._connection, config, offers)
+
+    async def process_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        config: StreamConfig,
+        *,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        overwrite: bool = False,
+    ) -> FileResult:
+        """A file, URL or ``testsrc:`` through the route of ``config`` into a file; "-" is standard output.
+
+        A file that exists here is uploaded; anything else is opened by preprocess, as its operator allows.
+        The target appears under its name only when it is complete. Raises what a stage raised, BadParameter
+        for a target that cannot be.
+        """
+        job = FileJob(self.stream, source, target, config, on_progress)
+        return await job.run(overwrite=overwrite)
+
+    async def process_frames(
+        self,
+        frames: AsyncIterable[Frames] | Iterable[Frames],
+        video: VideoFormat,
+        config: StreamConfig,
+    ) -> AsyncGenerator[Frames]:
+        """Raw frames through the route and back, in order: one ``Frames`` for each chunk that comes back.
+
+        Sends while it yields; both sides are held back by whoever is slower (LOSSLESS) or frames are dropped
+        here (LIVE). ``config.route`` must not hold the encoder: what comes back must be FRAMES.
+        """
+        offer = Offer(0, PayloadKind.FRAMES, video, (video.layout,))
+        async with self.stream(config, (offer,)) as stream:
+            returns = await stream.ready()
+            if [back.kind for back in returns if back.track == 0] != [PayloadKind.FRAMES]:
+                raise BadParameter("this route gives no frames back; leave the encoder out of it")
+            sender = asyncio.create_task(_send_all(stream, frames))
+            try:
+                async with aclosing(stream.chunks()) as chunks:
+                    async for chunk in chunks:
+                        if isinstance(chunk.payload, Frames):
+                            yield chunk.payload
+                await sender
+            finally:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+
+    async def probe(self, source: str | Path) -> rpc.ProbeResponse:
+        """Describes a file (uploaded), URL or ``testsrc:``."""
+        address = self._address("preprocess")
+        method: grpc.aio.StreamUnaryMultiCallable[rpc.ProbeRequest, rpc.ProbeResponse] = (
+            self._connection.channels.get(address).stream_unary(
+                "/reelwire.v1.Preprocess/Probe",
+                request_serializer=rpc.ProbeRequest.SerializeToString,
+                response_deserializer=rpc.ProbeResponse.FromString,
+            )
+        )
+        try:
+            return await method(_probe_requests(source))
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, peer=f"preprocess at {address}") from None
+
+    async def models(self) -> rpc.ListModelsResponse:
+        """Models that a stream can name."""
+        return await self._list("generator", "ListModels", rpc.ListModelsRequest(), rpc.ListModelsResponse)
+
+    async def effects(self) -> rpc.ListEffectsResponse:
+        """Effects that a stream can name, with their parameters."""
+        return await self._list("editor", "ListEffects", rpc.ListEffectsRequest(), rpc.ListEffectsResponse)
+
+    async def formats(self) -> rpc.ListFormatsResponse:
+        """Codecs and containers."""
+        return await self._list("encoder", "ListFormats", rpc.ListFormatsRequest(), rpc.ListFormatsResponse)
+
+    async def _list(self, stage: str, call: str, request: Message, answer: type[Answer]) -> Answer:
+        address = self._address(stage)
+        method: grpc.aio.UnaryUnaryMultiCallable[Message, Answer] = self._connection.channels.get(
+            address
+        ).unary_unary(
+            f"/reelwire.v1.{stage.capitalize()}/{call}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return await method(request)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, peer=f"{stage} at {address}") from None
+
+    def _address(self, stage: str) -> str:
+        known = self._connection.addresses.get(stage, ())
+        if not known:
+            raise BadParameter(f"no address of {stage} is known; give it to connect()", field=stage)
+        return known[0]
+
+
+def connect(addresses: Mapping[str, str]) -> Reelwire:
+    """``async with connect({"preprocess": "127.0.0.1:5001"}) as reelwire``. Dials when first used."""
+    return Reelwire(addresses)
+
+
+def _probe_requests(source: str | Path) -> Iterator[rpc.ProbeRequest]:
+    path = Path(source)
+    if not path.is_file():
+        yield rpc.ProbeRequest(input=Input(url=str(source)))
+        return
+    yield rpc.ProbeRequest(input=Input(upload=Upload(name=path.name, size_bytes=path.stat().st_size)))
+    with path.open("rb") as file:
+        while data := file.read(PROBE_PIECE_BYTES):
+            yield rpc.ProbeRequest(data=data)
+
+
+async def _send_all(stream: Stream, frames: AsyncIterable[Frames] | Iterable[Frames]) -> None:
+    layout = stream.inputs[0].video.layout
+    try:
+        if isinstance(frames, AsyncIterable):
+            async for each in frames:
+                await stream.send(Chunk(0, _checked(each, layout)))
+        else:
+            for each in frames:
+                await stream.send(Chunk(0, _checked(each, layout)))
+        await stream.end()
+    except ReelwireError:
+        return  # the receiving side raises it
+
+
+def _checked(frames: Frames, layout: PixelLayout) -> Frames:
+    if frames.format.layout is not layout:
+        raise BadParameter(f"frames are {frames.format.layout.name}; the stream was opened for {layout.name}")
+    return frames

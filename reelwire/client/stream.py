@@ -1,0 +1,169 @@
+"""One stream, seen by a program that uses the services: chunks in, chunks out, the accounts at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from reelwire.errors import DeadlineExceeded, ReelwireError
+from reelwire.formats import offer_from_proto, offer_to_proto
+from reelwire.hop.caller import Caller, CallerResources, Destination, Listeners
+from reelwire.hop.channels import Channels
+from reelwire.hop.clock import clock_id, now_us
+from reelwire.hop.lane import LanePolicy, Outgoing
+from reelwire.hop.timing import Arrival
+from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
+from reelwire.v1.config_pb2 import PinnedModel, Policy, StreamConfig
+from reelwire.v1.pipeline_pb2 import Accepted, Control, Notice, ProcessRequest, Summary
+from reelwire.wire import read_chunk
+
+DEFAULT_BUDGET_MS = 500
+DEFAULT_START_TIMEOUT_S = 30.0
+STALL_TIMEOUT_S = 60.0
+RETURNED_CREDIT_CHUNKS = 8
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What the streams of one program share."""
+
+    channels: Channels
+    copier: Executor
+    addresses: dict[str, tuple[str, ...]]
+
+
+@dataclass
+class Told:
+    """What the services said about the stream so far."""
+
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[PinnedModel]:
+        """The models of all stages."""
+        return [model for accepted in self.accepted.values() for model in accepted.models]
+
+
+class Stream:
+    """Use as an async context manager; leaving it early cancels the stream everywhere.
+
+    ``offers``: what will be sent, one for each track; none where preprocess fetches its own input.
+    """
+
+    def __init__(self, connection: Connection, config: StreamConfig, offers: Sequence[Offer] = ()) -> None:
+        self._config = StreamConfig()
+        self._config.CopyFrom(config)
+        del self._config.offers[:]
+        self._config.offers.extend(offer_to_proto(offer) for offer in offers)
+        self._config.clock_id = clock_id()
+        self._offers = tuple(offers)
+        live = config.policy == Policy.POLICY_LIVE
+        self._budget_us = (config.latency_budget_ms or DEFAULT_BUDGET_MS) * 1000 if live else 0
+        stage = config.route[0] if config.route else ""
+        self._start_timeout_s = config.start_timeout_s or DEFAULT_START_TIMEOUT_S
+        self.told = Told()
+        self.dropped: list[Dropped] = []
+        self._caller = Caller(
+            Destination(stage, connection.addresses.get(stage, ()), self._start_timeout_s),
+            CallerResources(
+                connection.channels,
+                connection.copier,
+                RETURNED_CREDIT_CHUNKS,
+                Listeners(
+                    accepted=self._on_accepted, notice=self.told.notices.append, failed=self._on_failed
+                ),
+            ),
+            LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
+        )
+        self._caller.lane.on_drop = self.dropped.append
+        self._error: ReelwireError | None = None
+        self._ready: asyncio.Task[Accepted] | None = None
+
+    async def __aenter__(self) -> Stream:
+        await self._caller.open(self._config)
+        upload = any(offer.kind is PayloadKind.CONTAINER_BYTES for offer in self._offers)
+        self._ready = asyncio.create_task(self._caller.accepted(self._config, patient=upload))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._ready is not None:
+            self._ready.cancel()
+            await asyncio.gather(self._ready, return_exceptions=True)
+        await self._caller.close()
+
+    async def ready(self) -> tuple[Offer, ...]:
+        """Waits until every stage has accepted; gives what comes back. An upload must be complete before.
+
+        Raises what the stage raised; DeadlineExceeded after the start timeout.
+        """
+        assert self._ready is not None
+        try:
+            accepted = await asyncio.wait_for(asyncio.shield(self._ready), self._start_timeout_s)
+        except TimeoutError:
+            raise DeadlineExceeded(f"the stages did not accept within {self._start_timeout_s:g} s") from None
+        self._caller.lane.formats.update(
+            {
+                offer.track: offer.video
+                for offer in map(offer_from_proto, accepted.inputs)
+                if offer.kind is PayloadKind.FRAMES
+            }
+        )
+        return tuple(self._caller.returns.values())
+
+    @property
+    def answered(self) -> asyncio.Task[Accepted]:
+        """Done when the first stage has accepted, or refused; for ``asyncio.wait``."""
+        assert self._ready is not None
+        return self._ready
+
+    @property
+    def inputs(self) -> tuple[Offer, ...]:
+        """What the first stage takes; after ``ready``."""
+        first = self.told.accepted[self._config.route[0]]
+        return tuple(offer_from_proto(message) for message in first.inputs)
+
+    @property
+    def returns(self) -> tuple[Offer, ...]:
+        """What comes back; after ``ready``."""
+        return tuple(self._caller.returns.values())
+
+    @property
+    def summary(self) -> Summary | None:
+        """The accounts; after the stream has ended, on errors too."""
+        return self._caller.summary
+
+    async def send(self, chunk: Chunk, *, age_us: int = 0) -> None:
+        """Sends under credit: waits where the service is busy. LIVE frames never wait: the oldest go.
+
+        ``age_us``: microseconds since capture.
+        """
+        now = now_us()
+        budget_us = self._budget_us if isinstance(chunk.payload, Frames) else 0
+        await self._caller.lane.put(Outgoing(chunk, Arrival(now, now - age_us, budget_us=budget_us)))
+
+    async def control(self, control: Control) -> None:
+        """A change from a pts on."""
+        self._caller.lane.send(ProcessRequest(control=control).SerializeToString())
+
+    async def end(self) -> None:
+        """Everything is sent."""
+        await self._caller.end([offer.track for offer in self._offers])
+
+    async def chunks(self) -> AsyncGenerator[Chunk]:
+        """What comes back, until the stream has ended. Raises what a stage raised."""
+        while (raw := await self._caller.returned.get()) is not None:
+            try:
+                yield read_chunk(raw, self._caller.returns[raw.header.track])
+            finally:
+                self._caller.taken(raw)
+        if self._error is not None:
+            raise self._error
+
+    def _on_accepted(self, accepted: Accepted) -> None:
+        self.told.accepted[accepted.stage] = accepted
+
+    def _on_failed(self, error: ReelwireError) -> None:
+        self._error = self._error or error

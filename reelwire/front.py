@@ -1,0 +1,106 @@
+"""A service's Process: admission, one Relay for each stream, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from reelwire import metrics
+from reelwire.errors import Cancelled, Draining, NoSlot, ReelwireError
+from reelwire.hop.context import ServiceContext
+from reelwire.hop.relay import Relay
+
+log = logging.getLogger(__name__)
+RETRY_AFTER_S = 1.0
+CUT_S = 10.0  # for a worker in the middle of a frame, once its stream was cut
+
+
+class Front:
+    """All streams of one service process."""
+
+    def __init__(self, context: ServiceContext) -> None:
+        self._context = context
+        self._stage = context.factory.name
+        self._slots = context.settings.stream_slots
+        self._active: dict[Relay, asyncio.Task[None]] = {}
+        self._draining = False
+        self._watch()
+
+    async def process(
+        self, requests: AsyncIterator[bytes], call: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> None:
+        """One stream. NoSlot at once where all slots are taken; Draining where the process will end."""
+        self._admit()
+
+        async def write(data: bytes) -> None:
+            try:
+                await call.write(data)
+            except Exception as error:  # the call is over, whichever way the library says it
+                raise Cancelled("the caller left") from error
+
+        relay = Relay(self._context, write)
+        task = asyncio.get_running_loop().create_task(relay.run(requests))
+        self._active[relay] = task
+        task.add_done_callback(lambda done: self._ended(relay, done))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            relay.cancel("the caller left")
+            raise
+
+    def _admit(self) -> None:
+        error: ReelwireError | None = None
+        if self._draining:
+            error = Draining(f"{self._stage} is draining; open the stream elsewhere", stage=self._stage)
+        elif len(self._active) >= self._slots:
+            error = NoSlot(
+                f"all {self._slots} stream slots of {self._stage} are taken; try again in "
+                f"{RETRY_AFTER_S:g} s, add replicas, or raise REELWIRE_STREAM_SLOTS",
+                stage=self._stage,
+                retry_after_s=RETRY_AFTER_S,
+            )
+        if error is not None:
+            metrics.STREAMS.labels(self._stage, error.code).inc()
+            raise error
+
+    def _ended(self, relay: Relay, task: asyncio.Task[None]) -> None:
+        """The slot is free only now: the worker has left."""
+        del self._active[relay]
+        error = None if task.cancelled() else task.exception()
+        code = "OK" if error is None else getattr(error, "code", "INTERNAL")
+        metrics.STREAMS.labels(self._stage, code).inc()
+
+    async def drain(self, within_s: float) -> None:
+        """No new streams; those under way are told to move and may end for so long; then they are cut."""
+        self._draining = True
+        for relay in tuple(self._active):
+            relay.move()
+        if not self._active:
+            return
+        _, left = await asyncio.wait(tuple(self._active.values()), timeout=within_s)
+        if left:
+            log.warning("%d streams did not end within %g s", len(left), within_s)
+            for relay in tuple(self._active):
+                relay.cancel(f"{self._stage} stopped before the stream had ended")
+            await asyncio.wait(left, timeout=CUT_S)
+
+    def _watch(self) -> None:
+        """Gauges are read off the streams when they are asked for."""
+        total: Callable[[Callable[[Relay], int]], Callable[[], float]] = lambda of: (  # noqa: E731
+            lambda: float(sum(of(relay) for relay in tuple(self._active)))
+        )
+        gauges: tuple[tuple[Any, Callable[[Relay], int]], ...] = (
+            (metrics.ACTIVE_STREAMS, lambda relay: 1),
+            (metrics.CREDIT_FRAMES, lambda relay: relay.credit_frames),
+            (metrics.INFLIGHT_FRAMES, lambda relay: relay.inflight_frames),
+            (metrics.QUEUE_DEPTH, lambda relay: relay.inbound.queued_frames),
+            (metrics.UNACKED_FRAMES, lambda relay: relay.unacked_chunks),
+        )
+        for gauge, of in gauges:
+            gauge.labels(self._stage).set_function(total(of))
+        metrics.STREAM_SLOTS.labels(self._stage).set(self._slots)

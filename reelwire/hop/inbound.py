@@ -1,0 +1,139 @@
+"""The receiving half of a stream at one service: order, credit and acks toward the caller.
+
+Runs on the event loop. Credits and acks are gathered for up to 5 ms or four chunks, unless the caller is
+about to run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from reelwire.errors import InvalidArgument
+from reelwire.hop.clock import now_us
+from reelwire.hop.flow import ReceiveWindow, window_for
+from reelwire.hop.lane import Lane
+from reelwire.hop.ledger import Order
+from reelwire.hop.timing import Arrival
+from reelwire.hop.worker import Queued
+from reelwire.media import Offer
+from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse
+from reelwire.wire import RawChunk
+
+COALESCE_S = 0.005
+
+
+class Inbound:
+    """What comes from the caller, and what it is told about it."""
+
+    def __init__(self, up: Lane, *, same_clock: bool) -> None:
+        self._up = up
+        self._same_clock = same_clock
+        self._window = ReceiveWindow()
+        self._order = Order()
+        self._open: set[int] = set()
+        self._tracks: set[int] = set()
+        self._frame_tracks: set[int] = set()
+        self._newest: dict[int, Queued] = {}
+        self._ack_due: dict[int, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, inputs: Sequence[Offer], chunk_frames: int, chunks: int) -> dict[int, int]:
+        """The stage takes these tracks: grants the first credit. Gives the totals."""
+        totals = {}
+        for offer in inputs:
+            totals[offer.track] = self._window.begin(offer.track, window_for(offer, chunk_frames, chunks))
+            self._open.add(offer.track)
+            self._tracks.add(offer.track)
+            if offer.kind.name == "FRAMES":
+                self._frame_tracks.add(offer.track)
+            credit = Credit(track=offer.track, total=totals[offer.track], taken_seq=-1)
+            self._up.send(ProcessResponse(credit=credit).SerializeToString())
+        return totals
+
+    @property
+    def ended(self) -> bool:
+        """True when every track that was taken has ended."""
+        return not self._open
+
+    @property
+    def queued_frames(self) -> int:
+        """Frames that wait for work."""
+        return sum(self._window.queued(track) for track in self._frame_tracks)
+
+    def receive(self, raw: RawChunk) -> Queued:
+        """A chunk arrived. SequenceBroken, InvalidArgument: order, track or credit are not kept."""
+        track = raw.header.track
+        if track in self._tracks and track not in self._open:
+            raise InvalidArgument(f"a chunk on track {track} after its End", field="track")
+        self._window.admit(track, raw.cost)
+        self._order.check_seq(track, raw.header.seq)
+        return Queued(raw, self._arrival(raw))
+
+    def end(self, track: int) -> None:
+        """End arrived. InvalidArgument: such a track was not offered, or has ended before."""
+        if track not in self._open:
+            raise InvalidArgument(f"End of track {track}, which is not open", field="track")
+        self._open.discard(track)
+
+    def taken(self, queued: Queued) -> None:
+        """The stage took a chunk out of its queue: more credit."""
+        track = queued.raw.header.track
+        self._newest[track] = queued
+        if self._window.take(track, queued.raw.cost):
+            self._announce(track)
+        else:
+            self._later()
+
+    def ack(self, track: int, through_seq: int) -> None:
+        """All chunks through this one need never be sent again."""
+        self._ack_due[track] = through_seq
+        self._later()
+
+    def flush(self) -> None:
+        """Tells the caller all that was gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for track in self._window.pending():
+            self._announce(track)
+        for track, seq in self._ack_due.items():
+            ack = Ack(track=track, through_seq=seq)
+            self._up.send(ProcessResponse(ack=ack).SerializeToString())
+        self._ack_due.clear()
+
+    def stop(self) -> None:
+        """Nothing more is told."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COALESCE_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def _announce(self, track: int) -> None:
+        newest = self._newest[track]
+        credit = Credit(
+            track=track,
+            total=self._window.announce(track),
+            taken_seq=newest.raw.header.seq,
+            held_us=max(0, now_us() - newest.arrival.at_us),
+        )
+        self._up.send(ProcessResponse(credit=credit).SerializeToString())
+
+    def _arrival(self, raw: RawChunk) -> Arrival:
+        """Age is the sender's, plus the way here: read off the shared clock, or half a round trip."""
+        header, now = raw.header, now_us()
+        shared = self._same_clock and 0 < header.sent_us <= now
+        transfer = now - header.sent_us if shared else max(0, header.link_us)
+        return Arrival(
+            at_us=now,
+            captured_us=now - max(0, header.age_us) - transfer,
+            transfer_us=transfer,
+            budget_us=max(0, header.budget_us),
+            trace=tuple(header.trace),
+        )
