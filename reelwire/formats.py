@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import cast
 
 from reelwire.errors import BadPayload, InvalidArgument, TooLarge
 from reelwire.media import (
@@ -49,7 +50,7 @@ def video_to_proto(video: VideoFormat) -> pb.VideoFormat:
     return pb.VideoFormat(
         width=video.width,
         height=video.height,
-        layout=pb.PixelLayout.ValueType(video.layout),
+        layout=cast(pb.PixelLayout, video.layout),
         time_base=rational(video.time_base),
         frame_rate=rational(video.frame_rate),
         sample_aspect=rational(video.sample_aspect),
@@ -123,8 +124,8 @@ def offer_to_proto(offer: Offer) -> pb.Offer:
     """Offer → message."""
     message = pb.Offer(
         track=offer.track,
-        kind=pb.PayloadKind.ValueType(offer.kind),
-        layouts=[pb.PixelLayout.ValueType(layout) for layout in offer.layouts],
+        kind=cast(pb.PayloadKind, offer.kind),
+        layouts=[cast(pb.PixelLayout, layout) for layout in offer.layouts],
         expected_frames=offer.expected_frames,
         expected_duration_us=offer.expected_duration_us,
     )

@@ -17,7 +17,7 @@ DOMAIN = "reelwire"
 DETAILS_KEY = "grpc-status-details-bin"
 
 _BY_REASON = {error.reason: error for error in all_errors()}
-_BY_CODE = {error.code: error for error in reversed(list(all_errors())) if error.code == error.reason}
+_BY_CODE = {error.code: error for error in all_errors() if error.code == error.reason}
 
 
 def code_of(error: ReelwireError) -> grpc.StatusCode:
@@ -34,7 +34,7 @@ def details_of(error: ReelwireError) -> bytes:
     details = [info]
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(code=code.value[0], message=error.message)
     for detail in details:

@@ -8,10 +8,12 @@ other legal order is read by the generated parser.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from reelwire.errors import BadPayload, InvalidArgument
 from reelwire.formats import video_from_proto, video_to_proto
@@ -44,6 +46,10 @@ Message = TypeVar("Message", rpc.ProcessRequest, rpc.ProcessResponse)
 _CHUNK_TAG = 0x12  # field 2, length-delimited: ProcessRequest.chunk and ProcessResponse.chunk
 _DATA_FIELD = 16  # Chunk.data
 _DATA_TAG = b"\x82\x01"  # field 16, length-delimited
+_TENSOR_TYPES = frozenset(
+    ["bool", "float16", "float32", "float64"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+)
 
 
 @dataclass(slots=True)
@@ -57,7 +63,7 @@ class RawChunk:
     @property
     def cost(self) -> int:
         """What the chunk takes of its track's credit: frames for FRAMES, bytes for all else; 1 at least."""
-        if self.header.kind == PayloadKind.FRAMES:
+        if self.header.kind == pb.PAYLOAD_KIND_FRAMES:
             return max(1, len(self.header.pts))
         return max(1, len(self.payload))
 
@@ -181,7 +187,7 @@ def write_payload(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -
     ``offered``: the track's agreed video format; written again only where the frames differ from it.
     """
     payload = chunk.payload
-    header.kind = pb.PayloadKind.ValueType(KIND_OF[type(payload)] if payload is not None else 1)
+    header.kind = cast(pb.PayloadKind, KIND_OF[type(payload)] if payload is not None else PayloadKind.FRAMES)
     match payload:
         case None:
             return []
@@ -189,11 +195,10 @@ def write_payload(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -
             header.pts.extend(payload.pts)
             if payload.format != offered:
                 header.video.CopyFrom(video_to_proto(payload.format))
-            return [memoryview(np.ascontiguousarray(payload.pixels)).cast("B")]
+            return [_bytes_of(payload.pixels)]
         case Sound():
             header.pts.append(payload.pts)
-            samples = np.ascontiguousarray(payload.samples, dtype="<f4")
-            return [memoryview(samples).cast("B")] if samples.size else []
+            return [_bytes_of(payload.samples.astype("<f4", copy=False))]
         case Packets():
             header.pts.extend(packet.pts for packet in payload.packets)
             for packet in payload.packets:
@@ -214,11 +219,16 @@ def write_payload(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -
             return [payload.json.encode()]
         case Tensor():
             header.pts.append(payload.pts)
-            array = np.ascontiguousarray(payload.array)
+            array = payload.array.astype(payload.array.dtype.newbyteorder("<"), copy=False)
             header.tensor.CopyFrom(
                 pb.TensorInfo(dtype=array.dtype.name, shape=array.shape, name=payload.name)
             )
-            return [memoryview(array).cast("B")]
+            return [_bytes_of(array)]
+
+
+def _bytes_of(array: npt.NDArray[np.generic]) -> memoryview:
+    """The array's own memory, in C order; copied only where it does not lie so."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _frames(raw: RawChunk, offer: Offer) -> Frames:
@@ -252,8 +262,13 @@ def _sound(raw: RawChunk, offer: Offer) -> Sound:
 
 def _packets(raw: RawChunk) -> Packets:
     infos, packets, at = raw.header.packets, [], 0
-    if len(infos) != len(raw.header.pts) or sum(info.size_bytes for info in infos) != len(raw.payload):
-        raise BadPayload("packets: sizes, pts and payload do not agree", field="packets")
+    sizes = [info.size_bytes for info in infos]
+    if len(infos) != len(raw.header.pts) or min(sizes, default=0) < 0 or sum(sizes) != len(raw.payload):
+        raise BadPayload(
+            f"{len(infos)} packets of {sum(sizes)} bytes, {len(raw.header.pts)} pts and a payload of "
+            f"{len(raw.payload)} bytes do not agree; expected one pts for each and sizes that add up",
+            field="packets",
+        )
     for pts, info in zip(raw.header.pts, infos, strict=True):
         data = raw.payload[at : at + info.size_bytes]
         packets.append(Packet(pts, info.dts, info.duration, info.keyframe, data))
@@ -263,17 +278,33 @@ def _packets(raw: RawChunk) -> Packets:
 
 def _tensor(raw: RawChunk) -> Tensor:
     info = raw.header.tensor
-    try:
-        array = np.frombuffer(raw.payload, np.dtype(info.dtype)).reshape(tuple(info.shape))
-    except (TypeError, ValueError) as error:
-        raise BadPayload(f"tensor {info.dtype}{list(info.shape)}: {error}", field="tensor") from None
+    if info.dtype not in _TENSOR_TYPES:
+        known = ", ".join(sorted(_TENSOR_TYPES))
+        raise BadPayload(f'tensor type "{info.dtype}" is unknown; expected one of {known}', field="tensor")
+    dtype, shape = np.dtype(info.dtype).newbyteorder("<"), tuple(info.shape)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(raw.payload):
+        raise BadPayload(
+            f"tensor {info.dtype}{list(shape)} in a payload of {len(raw.payload)} bytes; expected lengths of "
+            "0 or more and exactly the bytes they make",
+            field="tensor",
+        )
+    array = np.frombuffer(raw.payload, dtype).reshape(shape)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise BadPayload(f'tensor "{info.name}" holds NaN or infinity', field="tensor")
-    return Tensor(info.name, raw.header.pts[0] if raw.header.pts else 0, array)
+        raise BadPayload(
+            f'tensor "{info.name}" holds NaN or infinity; expected finite values', field="tensor"
+        )
+    return Tensor(info.name, _one_pts(raw), array)
+
+
+def _one_pts(raw: RawChunk) -> int:
+    """The pts of a payload that has one; 0 where the sender left it out."""
+    if len(raw.header.pts) > 1:
+        kind = PayloadKind(raw.header.kind).name
+        raise BadPayload(f"{kind} with {len(raw.header.pts)} pts; expected one", field="pts")
+    return raw.header.pts[0] if raw.header.pts else 0
 
 
 def _payload(raw: RawChunk, offer: Offer) -> Payload:
-    first_pts = raw.header.pts[0] if raw.header.pts else 0
     match offer.kind:
         case PayloadKind.FRAMES:
             return _frames(raw, offer)
@@ -290,7 +321,8 @@ def _payload(raw: RawChunk, offer: Offer) -> Payload:
                 text = bytes(raw.payload).decode()
             except UnicodeDecodeError:
                 raise BadPayload("text is not UTF-8", field="data") from None
-            return Text(text, first_pts) if offer.kind is PayloadKind.TEXT else SideData(text, first_pts)
+            pts = _one_pts(raw)
+            return Text(text, pts) if offer.kind is PayloadKind.TEXT else SideData(text, pts)
 
 
 def read_chunk(raw: RawChunk, offer: Offer) -> Chunk:
@@ -306,19 +338,24 @@ def read_chunk(raw: RawChunk, offer: Offer) -> Chunk:
         raise BadPayload("payload in a slot; this service takes it inline only", field="slot")
     if not raw.payload and dropped and not header.pts:
         return Chunk(header.track, None, dropped)
-    if header.kind != offer.kind:
+    if header.kind != int(offer.kind):
         raise BadPayload(
             f"track {header.track} carries payload kind {header.kind}; expected {offer.kind.name}",
             field="kind",
         )
-    return Chunk(header.track, _payload(raw, offer), dropped, 0, tuple(header.keyframes))
+    keyframes = tuple(header.keyframes)
+    if any(not 0 <= place < len(header.pts) for place in keyframes):
+        raise BadPayload(
+            f"keyframes {keyframes}: expected indexes of {len(header.pts)} pts", field="keyframes"
+        )
+    return Chunk(header.track, _payload(raw, offer), dropped, 0, keyframes)
 
 
 def dropped_to_proto(dropped: Dropped, stage: str) -> pb.Dropped:
     """Dropped → message, with the stage filled in where the stage itself left it out."""
     return pb.Dropped(
         count=dropped.count,
-        reason=pb.DropReason.ValueType(dropped.reason),
+        reason=cast(pb.DropReason, dropped.reason),
         first_pts=dropped.first_pts,
         last_pts=dropped.last_pts,
         stage=dropped.stage or stage,
