@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from reelwire.client.report import make_report
 from reelwire.client.sinks import open_sink
+from reelwire.client.source import Source, find_source
 from reelwire.client.stream import Stream
 from reelwire.errors import BadParameter, Internal, ReelwireError
-from reelwire.media import Chunk, ContainerBytes, ContainerFormat, Offer, Packets, PayloadKind
-from reelwire.v1.config_pb2 import Input, StreamConfig, Upload
+from reelwire.media import Chunk, Offer, Packets
+from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import Notice, Summary
 
-UPLOAD_PIECE_BYTES = 1 << 20
 PIPE = "-"
 PIPE_CONTAINER = "matroska"
 
@@ -71,32 +71,25 @@ class FileJob:
         self._config = StreamConfig()
         self._config.CopyFrom(config)
         self._on_progress = on_progress
-        self._upload = self._choose_source(str(source))
+        self._source = self._choose_source(source)
         self._start = time.monotonic()
         self._out_frames = 0
         if self._target is None and not self._config.encoder.container:
             self._config.encoder.container = PIPE_CONTAINER
 
-    def _choose_source(self, source: str) -> Path | None:
-        path = Path(source)
-        if self._config.input.WhichOneof("source") == "text" or (not source and not path.is_file()):
-            return None
-        if path.is_file():
-            upload = Upload(name=path.name, size_bytes=path.stat().st_size)
-            self._config.input.CopyFrom(Input(upload=upload))
-            return path
-        self._config.input.CopyFrom(Input(url=source))
-        return None
+    def _choose_source(self, name: str | Path) -> Source:
+        if self._config.input.WhichOneof("source") == "text":
+            return Source(self._config.input)
+        source = find_source(name)
+        self._config.input.CopyFrom(source.input)
+        return source
 
     async def run(self, *, overwrite: bool) -> FileResult:
         """To the end. Raises what a stage raised; the target is left alone then."""
         self._check_target(overwrite)
         self._say("waiting for the services")
-        offers = (
-            (Offer(0, PayloadKind.CONTAINER_BYTES, ContainerFormat()),) if self._upload is not None else ()
-        )
-        async with self._open_stream(self._config, offers) as stream:
-            sending = asyncio.create_task(self._send(stream))
+        async with self._open_stream(self._config, self._source.offers) as stream:
+            sending = asyncio.create_task(self._source.upload(stream))
             try:
                 await self._sent_or_failed(stream, sending)
                 await self._receive(stream)
@@ -127,18 +120,10 @@ class FileJob:
         elapsed_s = time.monotonic() - self._start
         self._on_progress(Progress(phase, self._out_frames, expected_frames, elapsed_s))
 
-    async def _send(self, stream: Stream) -> None:
-        if self._upload is None:
-            return
-        with self._upload.open("rb") as file:
-            while data := await asyncio.to_thread(file.read, UPLOAD_PIECE_BYTES):
-                await stream.send(Chunk(0, ContainerBytes(data)))
-        await stream.end()
-
     async def _sent_or_failed(self, stream: Stream, sending: asyncio.Task[None]) -> None:
         """An upload that a service refuses must not wait for credit that will never come."""
-        if self._upload is not None:
-            self._say(f"uploading {self._upload.name}")
+        if self._source.path is not None:
+            self._say(f"uploading {self._source.path.name}")
             with suppress(ReelwireError):  # told by ready(), with the service's own words
                 await asyncio.wait({sending, stream.answered}, return_when=asyncio.FIRST_COMPLETED)
         self._say("starting the pipeline")

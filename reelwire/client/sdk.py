@@ -13,6 +13,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from reelwire.client.files import FileJob, FileResult, Progress
+from reelwire.client.source import UPLOAD_PIECE_BYTES, find_source
 from reelwire.client.stream import Connection, Stream
 from reelwire.errors import BadParameter, ReelwireError
 from reelwire.hop.channels import Channels
@@ -20,11 +21,10 @@ from reelwire.hop.checks import STAGES
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
 from reelwire.status import from_rpc_error
 from reelwire.v1 import pipeline_pb2 as rpc
-from reelwire.v1.config_pb2 import Input, StreamConfig, Upload
+from reelwire.v1.config_pb2 import StreamConfig
 
 MAX_MESSAGE_BYTES = 32 << 20
 COPIER_THREADS = 1
-PROBE_PIECE_BYTES = 1 << 20
 Answer = TypeVar("Answer", bound=Message)
 
 
@@ -157,14 +157,13 @@ def connect(addresses: Mapping[str, str]) -> Reelwire:
     return Reelwire(addresses)
 
 
-def _probe_requests(source: str | Path) -> Iterator[rpc.ProbeRequest]:
-    path = Path(source)
-    if not path.is_file():
-        yield rpc.ProbeRequest(input=Input(url=str(source)))
+def _probe_requests(name: str | Path) -> Iterator[rpc.ProbeRequest]:
+    source = find_source(name)
+    yield rpc.ProbeRequest(input=source.input)
+    if source.path is None:
         return
-    yield rpc.ProbeRequest(input=Input(upload=Upload(name=path.name, size_bytes=path.stat().st_size)))
-    with path.open("rb") as file:
-        while data := file.read(PROBE_PIECE_BYTES):
+    with source.path.open("rb") as file:
+        while data := file.read(UPLOAD_PIECE_BYTES):
             yield rpc.ProbeRequest(data=data)
 
 

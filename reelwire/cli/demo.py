@@ -1,0 +1,98 @@
+"""``reelwire demo``: a real clip restyled, edited and encoded, with a before/after sheet and the table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from PIL import Image
+
+from reelwire.cli.connection import Verbose, own_environment, run_async, services
+from reelwire.cli.console import one_line_errors, out
+from reelwire.cli.preview import grab_all
+from reelwire.cli.show import progress, report_table
+from reelwire.client.files import FileResult, Progress
+from reelwire.client.sdk import Reelwire
+from reelwire.errors import InputNotFound
+from reelwire.media import Pixels
+from reelwire.pipeline import parse_effect
+from reelwire.v1.config_pb2 import StreamConfig
+
+SIZE = (640, 360)
+EFFECTS = ("grade:contrast=1.08,saturation=1.1", "text:text=reelwire,size=28,end_s=3")
+SHEET_TIMES_S = [0.5, 2.0, 3.5, 5.0]
+CONTACT_WIDTH = 480
+GAP_PIXELS = 6
+
+
+def demo_config() -> StreamConfig:
+    """The demo's pipeline."""
+    config = StreamConfig(route=["preprocess", "generator", "editor", "encoder"], stream_id="demo")
+    config.preprocess.width, config.preprocess.height = SIZE
+    config.generator.model = "restyle"
+    config.editor.effects.extend(parse_effect(text) for text in EFFECTS)
+    return config
+
+
+def demo(
+    clip: Annotated[Path, typer.Option(help="Clip to work on.")] = Path("assets/bigbuckbunny.mp4"),
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for what it leaves.")] = Path("out"),
+    verbose: Verbose = False,
+) -> None:
+    """Restyle, edit and encode a real clip with its sound through four services on this machine.
+
+    Leaves demo.mp4, demo.png (before above, after below) and report.json.
+    """
+    with one_line_errors():
+        if not clip.is_file():
+            raise InputNotFound(f"clip {clip} does not exist; give one with --clip")
+        out_folder.mkdir(parents=True, exist_ok=True)
+        result = run_async(_demo(clip, out_folder, verbose))
+        (out_folder / "report.json").write_text(json.dumps(result.report, indent=2) + "\n")
+        out.print(report_table(result.report))
+        out.print(f"wrote {out_folder}/demo.mp4, demo.png and report.json", markup=False)
+
+
+async def _demo(clip: Path, folder: Path, verbose: bool) -> FileResult:
+    target = folder / "demo.mp4"
+    with progress(quiet=False) as show:
+        show(Progress(f"starting four services for {clip.name}"))
+        async with services("", verbose=verbose, environment=own_environment()) as reelwire:
+            result = await reelwire.process_file(
+                clip, target, demo_config(), on_progress=show, overwrite=True
+            )
+            show(Progress("drawing the contact sheet", result.summary.stages[-1].out_frames))
+            await _contact_sheet(reelwire, clip, target, folder / "demo.png")
+    return result
+
+
+async def _contact_sheet(reelwire: Reelwire, before: Path, after: Path, target: Path) -> None:
+    rows = []
+    for clip in (before, after):
+        config = StreamConfig(route=["preprocess"])
+        config.preprocess.width, config.preprocess.mute = CONTACT_WIDTH, True
+        rows.append(await grab_all(reelwire, config, str(clip), SHEET_TIMES_S))
+    Image.fromarray(_tile(rows)).save(target)
+
+
+def _tile(rows: list[list[Pixels]]) -> Pixels:
+    """Rows of pictures on white; pictures of one row have one size."""
+    height, width = (max(row[0].shape[axis] for row in rows) for axis in (0, 1))
+    columns = len(rows[0])
+    sheet = np.full(
+        (
+            len(rows) * (height + GAP_PIXELS) + GAP_PIXELS,
+            columns * (width + GAP_PIXELS) + GAP_PIXELS,
+            3,
+        ),
+        255,
+        np.uint8,
+    )
+    for y, row in enumerate(rows):
+        for x, rgb in enumerate(row):
+            top, left = GAP_PIXELS + y * (height + GAP_PIXELS), GAP_PIXELS + x * (width + GAP_PIXELS)
+            sheet[top : top + rgb.shape[0], left : left + rgb.shape[1]] = rgb
+    return sheet

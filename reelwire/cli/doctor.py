@@ -1,0 +1,79 @@
+"""``reelwire doctor``: what this machine has, and why not what it has not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reelwire import __version__
+from reelwire.cli.console import out
+from reelwire.cli.processes import free_ports
+from reelwire.engines.select import AUTO, check_backend
+from reelwire.errors import ReelwireError
+
+PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime")
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check versions, backends and why not GPU, shared memory, ports."""
+    found = examine()
+    if as_json:
+        out.print(json.dumps(found, indent=2), markup=False)
+        return
+    for name, value in found.items():
+        if isinstance(value, dict):
+            out.print(f"{name}:", markup=False)
+            for key, each in value.items():
+                out.print(f"  {key}: {each}", markup=False)
+        else:
+            out.print(f"{name}: {value}", markup=False)
+
+
+def examine() -> dict[str, Any]:
+    """All that doctor says, as plain data."""
+    return {
+        "reelwire": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "backends": {"onnxruntime": _backend(), "gpu": _gpu()},
+        "shared memory": _shared_memory(),
+        "free loopback ports": ", ".join(map(str, free_ports(4))),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _backend() -> str:
+    try:
+        return f"usable: auto is {check_backend(AUTO)}"
+    except ReelwireError as error:
+        return error.message
+
+
+def _gpu() -> str:
+    if not Path("/dev/nvidiactl").exists():
+        return "no: /dev/nvidiactl is missing, so there is no NVIDIA driver here"
+    if _version("onnxruntime-gpu") == "not installed":
+        return 'no: onnxruntime-gpu is not installed; pip install "reelwire[cuda]" instead of [cpu]'
+    return "a driver and onnxruntime-gpu are there; this version runs models on the CPU"
+
+
+def _shared_memory() -> str:
+    folder = "/dev/shm"  # noqa: S108 - it is looked at, nothing is written
+    if not os.path.isdir(folder):
+        return "no /dev/shm"
+    usage = shutil.disk_usage(folder)
+    return f"{usage.free >> 20} of {usage.total >> 20} MiB free in {folder}"
