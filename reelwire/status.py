@@ -9,6 +9,7 @@ from __future__ import annotations
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from reelwire.errors import Cancelled, Internal, ReelwireError, Unavailable, all_errors
@@ -47,24 +48,29 @@ def details_of(error: ReelwireError) -> bytes:
 def from_rpc_error(error: grpc.aio.AioRpcError, *, peer: str) -> ReelwireError:
     """The class that the service raised; Unavailable, naming ``peer``, where the service is not there."""
     trailer = next((value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY), None)
+    nearest = _BY_CODE.get(error.code().name, Internal)
     if trailer is not None:
-        return _from_details(status_pb2.Status.FromString(trailer))
+        try:
+            return _from_details(status_pb2.Status.FromString(trailer), nearest)
+        except DecodeError:
+            pass  # a proxy's or a foreign server's: the status itself still says what happened
     text = error.details() or ""
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return Unavailable(f"{peer} is not there: {text.splitlines()[0] if text else 'connection lost'}")
     if error.code() is grpc.StatusCode.CANCELLED:
         return Cancelled(f"{peer}: {text or 'cancelled'}")
-    return _BY_CODE.get(error.code().name, Internal)(f"{peer}: {text or error.code().name}")
+    return nearest(f"{peer}: {text or error.code().name}")
 
 
-def _from_details(status: status_pb2.Status) -> ReelwireError:
+def _from_details(status: status_pb2.Status, nearest: type[ReelwireError]) -> ReelwireError:
+    """``nearest``: the class for a reason that is not known here. DecodeError: not such details."""
     info, retry_after_s = error_details_pb2.ErrorInfo(), None
     for detail in status.details:
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToMilliseconds() / 1000
         detail.Unpack(info)
-    kind = _BY_REASON.get(info.reason, Internal)
+    kind = _BY_REASON.get(info.reason, nearest)
     return kind(
         status.message,
         stage=info.metadata.get("stage", ""),

@@ -26,7 +26,7 @@ def test_a_backend_asked_for_by_name_never_falls_back(tmp_path: Path, backend: s
 
 def test_an_unknown_backend_is_answered_with_the_choices(tmp_path: Path) -> None:
     path = graphs.gain(tmp_path / "model.onnx")
-    with pytest.raises(BadParameter, match='did you mean "openvino".*onnxruntime'):
+    with pytest.raises(BadParameter, match=r'did you mean "openvino".*onnxruntime'):
         open_engine(path, backend="openvin")
 
 
@@ -46,7 +46,7 @@ def test_two_runtimes_installed_is_an_error_with_the_fix(
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(BackendMissing, match="both installed.*pip uninstall"):
+    with pytest.raises(BackendMissing, match=r"both installed.*pip uninstall"):
         installed_runtime()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ def save(
     nodes: Sequence[onnx.NodeProto],
     inputs: Sequence[tuple[str, int, Shape]],
     outputs: Sequence[tuple[str, int, Shape]],
-    constants: dict[str, np.ndarray] | None = None,
+    constants: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Writes a graph."""
     graph = helper.make_graph(
@@ -49,7 +49,7 @@ def gain(
     ``multiple`` fails on any other size. NCHW only for ``multiple`` and ``scale``."""
     shape = ("N", 3, *size) if layout == "NCHW" else ("N", *size, 3)
     factors = np.array(GAIN, np.float32).reshape((1, 3, 1, 1) if layout == "NCHW" else (1, 1, 1, 3))
-    constants = {"factors": factors if type_ != HALF else factors.astype(np.float16)}
+    constants: dict[str, np.ndarray] = {"factors": factors if type_ != HALF else factors.astype(np.float16)}
     if multiple > 1:
         constants["blocks"] = np.array([multiple], np.int64)
     nodes, last = [], "frame"
@@ -121,7 +121,10 @@ def quarter_mixing(path: Path, *, named: bool) -> Path:
         helper.make_node("Add", ["frame", "grown"], ["both"]),
         helper.make_node("Mul", ["both", "half"], ["picture"]),
     ]
-    constants = {"half": np.array(0.5, np.float32), "scales": np.array([1, 1, 4, 4], np.float32)}
+    constants: dict[str, np.ndarray] = {
+        "half": np.array(0.5, np.float32),
+        "scales": np.array([1, 1, 4, 4], np.float32),
+    }
     return save(
         path,
         nodes,
@@ -140,7 +143,7 @@ def window_mean(path: Path, *, frames: int | str | None, each: bool) -> Path:
         nodes.append(helper.make_node("Mul", ["both", "half"], ["result"]))
     else:
         nodes.append(helper.make_node("Identity", ["mean"], ["result"]))
-    constants = {"axis": np.array([1], np.int64), "half": np.array(0.5, np.float32)}
+    constants: dict[str, np.ndarray] = {"axis": np.array([1], np.int64), "half": np.array(0.5, np.float32)}
     if not each:
         constants.pop("half")
     out: Shape = shape if each else ("N", 3, "H", "W")
@@ -156,7 +159,7 @@ def stacked_first(path: Path, frames: int) -> Path:
         helper.make_node("Add", ["first", "last"], ["both"]),
         helper.make_node("Mul", ["both", "half"], ["result"]),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "zero": np.array([0], np.int64),
         "three": np.array([3], np.int64),
         "late": np.array([3 * frames - 3], np.int64),
@@ -169,8 +172,8 @@ def stacked_first(path: Path, frames: int) -> Path:
 
 
 def voice(path: Path) -> Path:
-    """Like a voice detector: input (N, T), state (2, N, 8), a scalar sr; state' = tanh(state / 2 + mean * sr /
-    16000), output = mean of state'."""
+    """Like a voice detector: input (N, T), state (2, N, 8), a scalar sr; output = mean of state', where
+    state' = tanh(state / 2 + mean * sr / 16000)."""
     nodes = [
         helper.make_node("ReduceMean", ["input", "last"], ["loud"], keepdims=1),  # (N, 1)
         helper.make_node("Cast", ["sr"], ["rate"], to=FLOAT),
@@ -181,7 +184,7 @@ def voice(path: Path) -> Path:
         helper.make_node("Tanh", ["fresh"], ["stateN"]),
         helper.make_node("ReduceMean", ["stateN", "outer"], ["output"], keepdims=0),
     ]
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "last": np.array([1], np.int64),
         "outer": np.array([0, 2], np.int64),
         "base": np.array(16000, np.float32),
