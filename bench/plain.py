@@ -60,6 +60,7 @@ class Model:
 
 def run_plain(clip: Path, out: Path, work: Work, model: Model) -> int:
     """The whole work, one frame after the other; gives the number of frames."""
+    curve = np.clip((np.arange(256) - GRAY) * work.contrast + GRAY + 0.5, 0, 255).astype(np.uint8)
     count = 0
     with av.open(str(clip)) as source, av.open(str(out), "w", options={"movflags": "faststart"}) as target:
         video = source.streams.video[0]
@@ -72,7 +73,7 @@ def run_plain(clip: Path, out: Path, work: Work, model: Model) -> int:
             if frame.time is not None and frame.time >= work.seconds:
                 break
             rgb = frame.reformat(work.width, work.height, "rgb24").to_ndarray()
-            made = cv2.convertScaleAbs(model.run(rgb), alpha=work.contrast, beta=GRAY * (1.0 - work.contrast))
+            made = cv2.LUT(model.run(rgb), curve)
             if count == 0:
                 encoder.height, encoder.width = made.shape[:2]
             picture = av.VideoFrame.from_ndarray(np.asarray(made, np.uint8), format="rgb24")
