@@ -138,7 +138,7 @@ class Server:
         await self._front.drain(self._settings.drain_s)
         await self._server.stop(grace=0)
         await self._channels.close()
-        self._http.shutdown()
+        await asyncio.to_thread(self._http.shutdown)
         self._http.server_close()
         self._http_thread.join()
         for executor in (self._workers, self._copier, self._unary):

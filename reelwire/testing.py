@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -111,14 +112,15 @@ async def loopback(
     """
     given = {"drain_s": 0.0, "start_timeout_s": 20.0, **(settings or {})}
     servers: dict[str, Server] = {}
-    async with AsyncExitStack() as stack:
+    try:
         for factory in reversed(factories):
             known = {f"{stage}_addr": address for stage, address in addresses_of(servers).items()}
             server = Server(_serving(factory), Settings(**{**given, **known}))
             await server.start()
-            stack.push_async_callback(server.stop)
             servers[server.stage] = server
         yield servers
+    finally:
+        await asyncio.gather(*(server.stop() for server in servers.values()))
 
 
 def _serving(factory: StageFactory) -> Service:

@@ -293,6 +293,7 @@ class Relay:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not opening.done():
             opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
             raise Abandoned
         agreed = opening.result()
         if not self.outbound.is_tail:
