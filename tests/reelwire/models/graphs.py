@@ -44,9 +44,10 @@ def gain(
     size: tuple[int | str, int | str] = ("H", "W"),
     multiple: int = 1,
     scale: int = 1,
+    shift: float = 0.0,
 ) -> Path:
-    """Each channel times its GAIN, in the model's own channel order; ``scale`` repeats pixels. A graph with a
-    ``multiple`` fails on any other size. NCHW only for ``multiple`` and ``scale``."""
+    """Each channel times its GAIN plus ``shift``, in the model's own order and range; ``scale`` repeats
+    pixels. A graph with a ``multiple`` fails on any other size. NCHW only for ``multiple`` and ``scale``."""
     shape = ("N", 3, *size) if layout == "NCHW" else ("N", *size, 3)
     factors = np.array(GAIN, np.float32).reshape((1, 3, 1, 1) if layout == "NCHW" else (1, 1, 1, 3))
     constants: dict[str, np.ndarray] = {"factors": factors if type_ != HALF else factors.astype(np.float16)}
@@ -58,6 +59,10 @@ def gain(
         last = "wide"
     nodes.append(helper.make_node("Mul", [last, "factors"], ["scaled"]))
     last = "scaled"
+    if shift:
+        constants["shift"] = np.array(shift, factors.dtype)
+        nodes.append(helper.make_node("Add", [last, "shift"], ["shifted"]))
+        last = "shifted"
     if multiple > 1:
         nodes.append(helper.make_node("SpaceToDepth", [last], ["deep"], blocksize=multiple))
         nodes.append(helper.make_node("DepthToSpace", ["deep"], ["flat"], blocksize=multiple))
