@@ -1,4 +1,4 @@
-"""What a user installs: the wheel's contents, and the main job from it beside folders that would shadow us."""
+"""What a user installs: the contents of the wheel, and the main job from it beside folders that shadow us."""
 
 from __future__ import annotations
 
