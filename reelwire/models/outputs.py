@@ -33,7 +33,7 @@ def with_output(probed: Probed, engine: Engine, manifest: Manifest, roles: Roles
         if layout:
             found[name] = layout
     if not found:
-        shapes = ", ".join(f'"{name}" {list(probed.outputs[name].shape)}' for name in names)
+        shapes = ", ".join(f'"{name}" {list(probed.outputs[name].shape)}' for name in names) or "states only"
         raise refusal(
             f"no output is a picture for a {probed.width}x{probed.height} input; it gives {shapes}",
             'task = "segmentation"   # or what it is for, if its result is meant to be no picture',

@@ -9,10 +9,12 @@ import numpy as np
 
 from reelwire.engines.backend import Array, TensorSpec
 from reelwire.models.manifest import Constant, Manifest
+from reelwire.models.pictures import SIZE_AXES
 from reelwire.models.refusal import refusal
 from reelwire.models.states import may_pair, pair_by_name
 
 PICTURE_TYPES = ("float32", "float16", "float64", "uint8")
+MOST_CHANNELS = 4
 PICTURE_NAMES = (
     "frame",
     "frames",
@@ -97,7 +99,16 @@ def layouts_of(shape: Sequence[int | str], window_frames: int) -> tuple[str, ...
     certain = tuple(layout for layout, axis, length in wanted if shape[axis] == length)
     if certain:
         return certain
-    return tuple(layout for layout, axis, _ in wanted if isinstance(shape[axis], str))
+    return tuple(
+        layout for layout, axis, _ in wanted if isinstance(shape[axis], str) and _roomy(shape, layout)
+    )
+
+
+def _roomy(shape: Sequence[int | str], layout: str) -> bool:
+    """False where a fixed height or width is as small as a number of channels: [N, 1, H, W] is a gray picture
+    and not one of height 1 whose channels are free."""
+    sides = (shape[axis] for axis in SIZE_AXES[layout])
+    return all(isinstance(side, str) or side > MOST_CHANNELS for side in sides)
 
 
 def _choose_picture(

@@ -70,11 +70,13 @@ def _without_picture(engine: Engine, manifest: Manifest, roles: Roles) -> ModelS
 
 
 def _unexplained(engine: Engine, roles: Roles) -> ModelUnusable:
+    """One output must be left for the picture, so the last one is never proposed as a state."""
     lines = []
-    taken = roles.state_outputs
+    left = [got for got in engine.outputs if got.name not in roles.state_outputs]
     for tensor in roles.free:
-        mates = [got for got in engine.outputs if got.name not in taken and may_pair(tensor, got)]
-        if len(tensor.shape) > 1 and mates:
+        mates = [got for got in left if may_pair(tensor, got)]
+        if len(tensor.shape) > 1 and mates and len(left) > 1:
+            left.remove(mates[0])
             lines += ["[[state]]", f'input = "{tensor.name}"', f'output = "{mates[0].name}"']
         else:
             example = {"f": "0.0", "b": "false"}.get(tensor.dtype[0], "1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ FLOAT, HALF, BYTES, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.
 GAIN = (0.25, 0.5, 0.75)
 """What the channels are multiplied by: unequal, so that swapped channels show."""
 Shape = Sequence[int | str | None]
+Maker = Callable[[Path], Path]
 
 
 def save(
