@@ -16,6 +16,7 @@ from reelwire.models.recurrent import StatefulRunner
 from services.generator.tiles import TileGrid, cut_axis
 
 STATE_KEY = "state {place} {name}"
+OWNER_KEY = "state owner"
 
 
 class FrameModel:
@@ -31,6 +32,7 @@ class FrameModel:
         except ModelUnusable as error:
             raise ModelUnusable(f'model "{model.name}": {error.message}', field="model") from None
         self._size = f"{width}x{height}"
+        self._owner = [model.sha256, self._size]
         rows = cut_axis(height, self._input.height or height)
         columns = cut_axis(width, self._input.width or width)
         self._grid = TileGrid(rows, columns, self._spec.scale)
@@ -59,15 +61,21 @@ class FrameModel:
         return self._grid.join(tiles)
 
     def save(self) -> dict[str, Array]:
-        """The state of every tile."""
-        return {
+        """The state of every tile, and which model and size it belongs to."""
+        states = {
             STATE_KEY.format(place=place, name=name): array
             for place, runner in enumerate(self._runners)
             for name, array in runner.state().items()
         }
+        return {OWNER_KEY: np.array(self._owner), **states}
 
     def load(self, saved: Mapping[str, Array]) -> None:
-        """Goes on from ``save()``. BadPayload: not this model's state."""
+        """Goes on from ``save()``. BadPayload: not this model's state, or for another size."""
+        owner = [str(part) for part in np.atleast_1d(saved.get(OWNER_KEY, ()))]
+        if owner != self._owner:
+            raise BadPayload(
+                f"the saved state is of {owner or 'no model'}, expected {self._owner}; start the stream again"
+            )
         for place, runner in enumerate(self._runners):
             prefix = STATE_KEY.format(place=place, name="")
             runner.load({k.removeprefix(prefix): saved[k] for k in saved if k.startswith(prefix)})
