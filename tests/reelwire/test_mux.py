@@ -1,0 +1,71 @@
+"""Files: complete or not there, faststart, and refused early where they cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from reelwire.errors import BadParameter
+from reelwire.mux import Muxer, container_for
+from reelwire.testing import small_video
+from reelwire.v1.config_pb2 import StreamConfig
+from tests.services.encoder.running import Encoding, picture_offer, pictures, write
+
+
+def encoding() -> Encoding:
+    return Encoding(StreamConfig(), (picture_offer(small_video()),))
+
+
+def test_an_mp4_has_its_index_in_front(tmp_path: Path) -> None:
+    path = write(tmp_path / "out.mp4", encoding(), pictures(10, small_video()))
+    data = path.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+def test_metadata_reads_back_from_every_container(tmp_path: Path) -> None:
+    for ending in (".mp4", ".mov", ".mkv", ".ts"):
+        path = tmp_path / f"out{ending}"
+        run = encoding()
+        muxer = Muxer(path, run.returns, metadata={"comment": "made by a model"})
+        for chunk in run.run(pictures(5, small_video())):
+            muxer.write(chunk)
+        muxer.finish()
+        with av.open(str(path)) as container:
+            shown = {**container.metadata, **container.streams.video[0].metadata}
+        if ending != ".ts":  # MPEG-TS has no such tag
+            assert "made by a model" in shown.values(), ending
+
+
+def test_an_aborted_file_leaves_nothing(tmp_path: Path) -> None:
+    run = encoding()
+    muxer = Muxer(tmp_path / "out.mp4", run.returns, metadata={})
+    for chunk in run.run(pictures(5, small_video())):
+        muxer.write(chunk)
+    muxer.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    target.write_text("old")
+    run = encoding()
+    muxer = Muxer(target, run.returns, metadata={})
+    for chunk in run.run(pictures(5, small_video())):
+        muxer.write(chunk)
+    assert target.read_text() == "old"
+    muxer.finish()
+    assert target.read_bytes() != b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_an_unknown_ending_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(BadParameter, match=r"\.mkv"):
+        container_for(Path("out.gif"))
+
+
+def test_a_codec_that_the_container_does_not_take_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="webm does not take h264"):
+        Muxer(tmp_path / "out.webm", encoding().returns, metadata={})
+    assert list(tmp_path.iterdir()) == []
