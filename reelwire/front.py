@@ -12,6 +12,7 @@ import grpc.aio
 
 from reelwire import metrics
 from reelwire.errors import Cancelled, Draining, NoSlot, ReelwireError
+from reelwire.hop import gauges
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.relay import Relay
 
@@ -94,13 +95,13 @@ class Front:
         total: Callable[[Callable[[Relay], int]], Callable[[], float]] = lambda of: (  # noqa: E731
             lambda: float(sum(of(relay) for relay in tuple(self._active)))
         )
-        gauges: tuple[tuple[Any, Callable[[Relay], int]], ...] = (
+        watched: tuple[tuple[Any, Callable[[Relay], int]], ...] = (
             (metrics.ACTIVE_STREAMS, lambda relay: 1),
-            (metrics.CREDIT_FRAMES, lambda relay: relay.credit_frames),
-            (metrics.INFLIGHT_FRAMES, lambda relay: relay.inflight_frames),
-            (metrics.QUEUE_DEPTH, lambda relay: relay.inbound.queued_frames),
-            (metrics.UNACKED_FRAMES, lambda relay: relay.unacked_chunks),
+            (metrics.CREDIT_FRAMES, gauges.credit_frames),
+            (metrics.INFLIGHT_FRAMES, gauges.inflight_frames),
+            (metrics.QUEUE_DEPTH, gauges.queued_frames),
+            (metrics.UNACKED_FRAMES, gauges.unacked_chunks),
         )
-        for gauge, of in gauges:
+        for gauge, of in watched:
             gauge.labels(self._stage).set_function(total(of))
         metrics.STREAM_SLOTS.labels(self._stage).set(self._slots)

@@ -15,9 +15,9 @@ from reelwire.hop.clock import clock_id, now_us
 from reelwire.hop.lane import LanePolicy, Outgoing
 from reelwire.hop.timing import Arrival
 from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
+from reelwire.payloads import read_chunk
 from reelwire.v1.config_pb2 import PinnedModel, Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted, Control, Notice, ProcessRequest, Summary
-from reelwire.wire import read_chunk
 
 DEFAULT_BUDGET_MS = 500
 DEFAULT_START_TIMEOUT_S = 30.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from reelwire import metrics
+from reelwire import __version__, metrics
 from reelwire.hop.worker import StageWorker
 from reelwire.media import Dropped, DropReason
+from reelwire.payloads import dropped_to_proto
 from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import StageSummary
-from reelwire.wire import dropped_to_proto
 
 log = logging.getLogger(__name__)
 
@@ -45,4 +45,14 @@ def summarise(
         transfer=timing.transfer.quantiles(),
         age=timing.age.quantiles(),
         models=models,
+        version=__version__,
+    )
+
+
+def in_words(summary: StageSummary) -> str:
+    """The accounts in one line, for the log."""
+    dropped = sum(item.count for item in summary.dropped if not DropReason(item.reason).failed)
+    return (
+        f"in {summary.in_frames} made {summary.made_frames} out {summary.out_frames} "
+        f"dropped {dropped} failed {summary.failed_frames}"
     )

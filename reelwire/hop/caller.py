@@ -16,7 +16,7 @@ import grpc.aio
 from reelwire import metrics
 from reelwire.errors import DeadlineExceeded, InvalidArgument, NoSlot, ReelwireError, Unavailable
 from reelwire.formats import offer_from_proto
-from reelwire.hop.channels import Channels, process_path
+from reelwire.hop.channels import Channels, process_path, send
 from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.lane import Lane, LanePolicy
 from reelwire.hop.ledger import Order
@@ -139,11 +139,8 @@ class Caller:
 
     async def _write(self, data: bytes) -> None:
         assert self._call is not None
-        try:
-            await self._call.write(data)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            # The call is over: the reader learns why and tells.
-            await asyncio.Future()
+        if not await send(self._call, data):
+            await asyncio.Future()  # the call is over: the reader learns why and tells
 
     async def _read(self, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc.aio
 
 from reelwire.settings import MESSAGE_OVERHEAD_BYTES
@@ -26,6 +28,25 @@ def grpc_options(max_message_bytes: int) -> list[tuple[str, int]]:
 def process_path(stage: str) -> str:
     """Full method name of a stage's Process."""
     return f"/reelwire.v1.{stage.capitalize()}/Process"
+
+
+async def send(call: grpc.aio.StreamStreamCall[bytes, bytes], data: bytes) -> bool:
+    """Writes one message; False where the call is over.
+
+    The library's own ``write`` marks a call that the other end has just ended as failed by itself: the true
+    status, and whatever the other end still said, its accounts among it, are lost. So the core's operation is
+    used where it can be reached; a grpcio without it gets the library's way.
+    """
+    core = getattr(call, "_cython_call", None)
+    try:
+        await call.wait_for_connection()
+        if core is None:
+            await call.write(data)
+        else:
+            await core.send_serialized_message(data)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
+        return False
+    return True
 
 
 class Channels:

@@ -17,8 +17,9 @@ from reelwire.hop.clock import now_us
 from reelwire.hop.flow import SendWindow
 from reelwire.hop.timing import Arrival
 from reelwire.media import Chunk, Dropped, DropReason, Frames, VideoFormat
+from reelwire.payloads import cost, dropped_to_proto, write_payload
 from reelwire.v1 import media_pb2 as pb
-from reelwire.wire import RawChunk, cost, dropped_to_proto, encode_chunk, write_payload
+from reelwire.wire import RawChunk, encode_chunk
 
 PENDING_CHUNKS = 2  # ready and not yet under credit, for each track
 ENCODE_ON_LOOP_BYTES = 64 * 1024
@@ -58,6 +59,7 @@ class Lane:
         self._sent_at: dict[tuple[int, int], int] = {}
         self._error: BaseException | None = None
         self._writing = False
+        self._gone = False
         self.window = SendWindow()
         self.formats: dict[int, VideoFormat] = {}
         self.on_sent: Callable[[Chunk], None] = lambda chunk: None
@@ -156,7 +158,7 @@ class Lane:
 
     async def drained(self) -> None:
         """Waits until all small messages are written, after an error too."""
-        while self._control or self._writing:
+        while (self._control or self._writing) and not self._gone:
             self._wake.set()
             self._room.clear()
             await self._room.wait()
@@ -177,15 +179,19 @@ class Lane:
         self.fail(error)
 
     async def run(self) -> None:
-        """Writes until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            self._writing = True
-            while (data := await self._next()) is not None:
-                await self._write(data)
+        """Writes until cancelled, or until the other end is gone."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self._writing, self._gone = True, False
+                while (data := await self._next()) is not None:
+                    await self._write(data)
+                    self._room.set()
+                self._writing = False
                 self._room.set()
-            self._writing = False
+        finally:
+            self._gone, self._writing = True, False
             self._room.set()
 
     async def _next(self) -> bytes | None:

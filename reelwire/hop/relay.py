@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
-from reelwire import __version__, metrics
+from reelwire import metrics
 from reelwire.errors import (
     Cancelled,
     ConfigTwice,
@@ -24,33 +24,30 @@ from reelwire.errors import (
     ReelwireError,
     ResourceExhausted,
 )
-from reelwire.formats import check_limits, offer_from_proto, offer_to_proto
-from reelwire.hop.accounts import summarise
-from reelwire.hop.caller import CallerResources, Destination, Listeners
-from reelwire.hop.checks import check_still_there, read_config, stage_after
+from reelwire.hop.accounts import in_words, summarise
+from reelwire.hop.bridge import Bridge
+from reelwire.hop.caller import Listeners
+from reelwire.hop.checks import check_still_there, read_config
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
+from reelwire.hop.handshake import TRANSPORT, accepted_message, credit_chunks, next_hop, offers_of
 from reelwire.hop.inbound import Inbound
 from reelwire.hop.lane import Lane, LanePolicy, Outgoing
 from reelwire.hop.ledger import AckMap
-from reelwire.hop.outbound import NextHop, Outbound
-from reelwire.hop.timing import Arrival
+from reelwire.hop.outbound import Outbound
 from reelwire.hop.worker import ABANDON, Abandoned, Queued, StageWorker
 from reelwire.media import Chunk, Dropped, Offer
 from reelwire.stage import Opened, Opening
-from reelwire.v1.config_pb2 import PinnedModel, Policy, StreamConfig
+from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted, Control, Notice, ProcessRequest, ProcessResponse, Summary
 from reelwire.wire import RawChunk, parse
 
 log = logging.getLogger(__name__)
 
-TRANSPORT = "inline"
 MAX_WAITING_ITEMS = (
     4096  # chunks, Ends and controls in front of a stage; chunks are bounded by credit long before
 )
 SUMMARY_TIMEOUT_S = 5.0  # for a caller that does not read, when the stream has failed
-LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
-Result = TypeVar("Result")
 
 
 class Relay:
@@ -65,14 +62,12 @@ class Relay:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
         self._working: asyncio.Future[None] | None = None
-        self._worker: StageWorker | None = None
+        self.worker: StageWorker | None = None
         self._opened: Opened | None = None
-        self._acks: dict[int, AckMap] = {}
+        self.acks: dict[int, AckMap] = {}
         self.config = StreamConfig()
         self.inbound = Inbound(self._up, same_clock=False)
         self.outbound = Outbound(self._up, None)
-
-    # --- life ---------------------------------------------------------------------------------
 
     async def run(self, requests: AsyncIterator[bytes]) -> None:
         """The whole stream. Raises ReelwireError; the summary has been written before, on errors too."""
@@ -93,51 +88,26 @@ class Relay:
 
     def move(self) -> None:
         """Tells the caller to open the stream elsewhere: this service drains."""
-        notice = Notice(kind=Notice.KIND_MOVE, stage=self._stage, text=f"{self._stage} is draining")
-        self._up.send(ProcessResponse(notice=notice).SerializeToString())
+        self.on_notice(Notice.KIND_MOVE, f"{self._stage} is draining; open the stream elsewhere")
 
     def _start(self, requests: AsyncIterator[bytes]) -> None:
         config = self.config
         config.stream_id = config.stream_id or uuid.uuid4().hex[:12]
         self.inbound = Inbound(self._up, same_clock=config.clock_id == clock_id())
-        offers = tuple(offer_from_proto(message) for message in config.offers)
-        for offer in offers:
-            check_limits(offer, self._settings.max_frame_pixels, self._settings.max_message_bytes)
-        opening = Opening(config.stream_id, config, offers, self.negotiate, self.notice)
-        worker = self._worker = StageWorker(self._context.factory, opening, self)
+        offers = offers_of(config, self._settings)
+        bridge = Bridge(self)
+        opening = Opening(config.stream_id, config, offers, bridge.negotiate, bridge.notice)
+        worker = self.worker = StageWorker(self._context.factory, opening, bridge)
         worker.max_chunk_bytes = self._settings.max_message_bytes
-        self.outbound = Outbound(self._up, self._next_hop(worker))
+        listeners = Listeners(self._tell_accepted, self._tell_notice, self._on_ack, self._fail)
+        following = next_hop(config, self._context, listeners, is_source=worker.is_source)
+        self.outbound = Outbound(self._up, following)
         self.outbound.on_lane = self._attach
         metrics.TRANSPORT_INFO.labels(self._stage, TRANSPORT).inc()
         self._working = asyncio.ensure_future(self._loop.run_in_executor(self._context.workers, worker.run))
         self._spawn(self._read(requests))
         self._spawn(self._finish_after(self._working))
         log.info("stream %s opened, route %s", config.stream_id, "→".join(config.route))
-
-    def _next_hop(self, worker: StageWorker) -> NextHop | None:
-        following = stage_after(self.config, self._stage)
-        if following is None:
-            return None
-        live = self.config.policy == Policy.POLICY_LIVE
-        return NextHop(
-            Destination(
-                following,
-                self._settings.addresses(following),
-                self.config.start_timeout_s or self._settings.start_timeout_s,
-            ),
-            CallerResources(
-                self._context.channels,
-                self._context.copier,
-                self._credit_chunks,
-                Listeners(self._on_accepted, self._on_notice, self._on_ack, self._fail),
-            ),
-            LanePolicy(self._stage, self._settings.stall_timeout_s, droppable=live and worker.is_source),
-        )
-
-    @property
-    def _credit_chunks(self) -> int:
-        live = self.config.policy == Policy.POLICY_LIVE
-        return self.config.credit_chunks or (LIVE_CREDIT_CHUNKS if live else FILE_CREDIT_CHUNKS)
 
     def _attach(self, lane: Lane) -> None:
         lane.on_sent, lane.on_drop = self._on_sent, self._on_drop
@@ -168,8 +138,8 @@ class Relay:
         self._up.let_go(error)
         if self.outbound.lane is not self._up:
             self.outbound.lane.fail(error)
-        if self._worker is not None:
-            self._worker.inbox.put(ABANDON)
+        if self.worker is not None:
+            self.worker.inbox.put(ABANDON)
 
     async def _finish_after(self, working: asyncio.Future[None]) -> None:
         await working
@@ -202,13 +172,11 @@ class Relay:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write_summary(self) -> None:
-        worker = self._worker
-        error = self._over.exception()
-        if worker is None:
+        if self.worker is None:
             return
-        models = self.outbound.models
-        own = summarise(self._stage, worker, models, failed=error is not None)
-        own.version, own.transport = __version__, TRANSPORT
+        error = self._over.exception()
+        own = summarise(self._stage, self.worker, self.outbound.models, failed=error is not None)
+        own.transport = TRANSPORT
         summary = Summary(stages=[own, *self.outbound.later_stages()])
         self._up.send(ProcessResponse(summary=summary).SerializeToString())
         try:
@@ -216,13 +184,7 @@ class Relay:
         except TimeoutError:
             log.warning("stream %s: the caller does not read its summary", self.config.stream_id)
         log.info(
-            "stream %s ended %s: in %d made %d out %d failed %d",
-            self.config.stream_id,
-            error.reason if isinstance(error, ReelwireError) else "OK",
-            own.in_frames,
-            own.made_frames,
-            own.out_frames,
-            own.failed_frames,
+            "stream %s ended %s: %s", self.config.stream_id, getattr(error, "reason", "OK"), in_words(own)
         )
 
     # --- from the caller ----------------------------------------------------------------------
@@ -233,7 +195,7 @@ class Relay:
         check_still_there(self._opened is not None and self.inbound.ended)
 
     def _receive(self, message: ProcessRequest | RawChunk) -> None:
-        worker = self._worker
+        worker = self.worker
         assert worker is not None
         if worker.inbox.qsize() > MAX_WAITING_ITEMS:
             raise ResourceExhausted(f"more than {MAX_WAITING_ITEMS} messages wait for the stage")
@@ -256,9 +218,9 @@ class Relay:
     def _on_control(self, message: ProcessRequest) -> None:
         control: Control = message.control
         route = list(self.config.route)
-        assert self._worker is not None
+        assert self.worker is not None
         if control.stage == self._stage:
-            self._worker.inbox.put(control)
+            self.worker.inbox.put(control)
         elif control.stage in route[route.index(self._stage) :]:
             self.outbound.forward(message)
         else:
@@ -268,26 +230,21 @@ class Relay:
 
     # --- from the next hop --------------------------------------------------------------------
 
-    def _on_accepted(self, accepted: Accepted) -> None:
+    def _tell_accepted(self, accepted: Accepted) -> None:
         self._up.send(ProcessResponse(accepted=accepted).SerializeToString())
 
-    def _on_notice(self, notice: Notice) -> None:
+    def _tell_notice(self, notice: Notice) -> None:
         self._up.send(ProcessResponse(notice=notice).SerializeToString())
 
     def _on_ack(self, track: int, through_seq: int) -> None:
-        acked = self._acks.setdefault(track, AckMap()).acked(through_seq)
+        acked = self.acks.setdefault(track, AckMap()).acked(through_seq)
         if acked is not None:
             self.inbound.ack(track, acked)
 
-    # --- for the worker: called from its thread -----------------------------------------------
+    # --- for the worker, through the bridge ---------------------------------------------------
 
-    def negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
-        """As ``reelwire.stage.Negotiate``."""
-        return self._wait(self._negotiate(tuple(offers), tuple(models)))
-
-    async def _negotiate(
-        self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]
-    ) -> tuple[Offer, ...]:
+    async def agree(self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]) -> tuple[Offer, ...]:
+        """As ``reelwire.stage.Negotiate``, given up when the stream is over."""
         opening = asyncio.ensure_future(self.outbound.open(self.config, offers, models))
         either: set[asyncio.Future[Any]] = {opening, self._over}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -302,93 +259,47 @@ class Relay:
             self._accept()
         return agreed
 
-    def notice(self, kind: Notice.Kind, text: str) -> None:
-        """Tells the caller something in one line."""
-        notice = Notice(kind=kind, stage=self._stage, text=text)
-        self._soon(self._on_notice, notice)
-
-    def opened(self, opened: Opened) -> None:
-        """The stage is open: grants credit, and accepts if the next stage has."""
-        self._soon(self._on_opened, opened)
-
-    def taken(self, queued: Queued) -> None:
-        """A chunk left the queue."""
-        self._soon(self.inbound.taken, queued)
-
-    def worked(self, queued: Queued) -> None:
-        """All that the stage gives for a chunk was emitted."""
-        self._soon(self._on_worked, queued.raw.header.track, queued.raw.header.seq)
-
-    def emit(self, chunk: Chunk, arrival: Arrival) -> None:
-        """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
+    async def put(self, item: Outgoing) -> None:
+        """Passes a chunk on under credit."""
         if self.outbound.offers is None:
             raise Internal(f"{self._stage} gave a chunk before it negotiated")
-        self._wait(self.outbound.lane.put(Outgoing(chunk, arrival)))
+        await self.outbound.lane.put(item)
 
-    def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
-        self._loop.call_soon_threadsafe(call, *arguments)
+    def on_notice(self, kind: Notice.Kind, text: str) -> None:
+        """Tells the caller something in one line."""
+        self._tell_notice(Notice(kind=kind, stage=self._stage, text=text))
 
-    def _wait(self, work: Coroutine[None, None, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def on_taken(self, queued: Queued) -> None:
+        """A chunk left the queue."""
+        self.inbound.taken(queued)
 
-    # --- on the loop --------------------------------------------------------------------------
-
-    def _on_opened(self, opened: Opened) -> None:
+    def on_opened(self, opened: Opened) -> None:
+        """The stage is open: grants credit, and accepts if the next stage has."""
         if self._over.done():
             return
         self._opened = opened
         if self.outbound.offers is not None:
             self._accept()
-        self.inbound.begin(opened.inputs, self.config.chunk_frames or 1, self._credit_chunks)
+        self.inbound.begin(opened.inputs, self.config.chunk_frames or 1, credit_chunks(self.config))
 
     def _accept(self) -> None:
-        opened = self._opened
-        assert opened is not None
-        accepted = Accepted(
-            stage=self._stage,
-            inputs=[offer_to_proto(offer) for offer in opened.inputs],
-            lag_frames=opened.hold_frames + self.outbound.lag_frames,
-            models=self.outbound.models,
-            transport=TRANSPORT,
-            resumable=opened.resumable,
-            credit_frames=(self.config.chunk_frames or 1) * self._credit_chunks,
-            version=__version__,
-        )
-        if self.outbound.is_tail:
-            accepted.returns.extend(offer_to_proto(offer) for offer in self.outbound.offers or ())
-        self._on_accepted(accepted)
+        assert self._opened is not None
+        self._tell_accepted(accepted_message(self._stage, self.config, self._opened, self.outbound))
 
-    def _on_worked(self, track: int, seq: int) -> None:
+    def on_worked(self, track: int, seq: int) -> None:
+        """All that the stage gives for a chunk was emitted."""
         tracks = {offer.track for offer in self.outbound.offers or ()}
         if self.outbound.is_tail or (self.outbound.offers is not None and track not in tracks):
             self.inbound.ack(track, seq)
             return
-        acks = self._acks.setdefault(track, AckMap())
+        acks = self.acks.setdefault(track, AckMap())
         acks.fed(seq, self.outbound.lane.last_seq(track))
         self._on_ack(track, -1)
 
     def _on_sent(self, chunk: Chunk) -> None:
-        if self._worker is not None and chunk.track == self.outbound.picture_track:
-            self._worker.sent(chunk.frame_count)
+        if self.worker is not None and chunk.track == self.outbound.picture_track:
+            self.worker.sent(chunk.frame_count)
 
     def _on_drop(self, dropped: Dropped) -> None:
-        if self._worker is not None:
-            self._worker.lose(dropped)
-
-    # --- for the gauges -----------------------------------------------------------------------
-
-    @property
-    def credit_frames(self) -> int:
-        """Frames that the next hop will still take."""
-        track = self.outbound.picture_track
-        return max(0, self.outbound.lane.window.left(track)) if track is not None else 0
-
-    @property
-    def inflight_frames(self) -> int:
-        """Frames that came and have not gone."""
-        return max(0, self._worker.ledger.missing_frames) if self._worker is not None else 0
-
-    @property
-    def unacked_chunks(self) -> int:
-        """Chunks that the tail has not acknowledged."""
-        return sum(acks.unacked for acks in self._acks.values())
+        if self.worker is not None:
+            self.worker.lose(dropped)

@@ -16,9 +16,10 @@ from reelwire.hop.clock import now_us
 from reelwire.hop.ledger import Ledger, Order
 from reelwire.hop.timing import Arrival, StageTiming
 from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PacketFormat, PayloadKind, split_frames
+from reelwire.payloads import read_chunk
 from reelwire.stage import Opened, Opening, Stage, StageFactory
 from reelwire.v1.pipeline_pb2 import Control, End
-from reelwire.wire import RawChunk, read_chunk
+from reelwire.wire import RawChunk
 
 
 class Abandoned(Exception):

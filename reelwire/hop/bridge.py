@@ -1,0 +1,68 @@
+"""From a stage's worker thread to the event loop: what a stage may ask for, made safe to call from there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+from reelwire.hop.lane import Outgoing
+from reelwire.hop.timing import Arrival
+from reelwire.hop.worker import Queued
+from reelwire.media import Chunk, Offer
+from reelwire.stage import Opened
+from reelwire.v1.config_pb2 import PinnedModel
+from reelwire.v1.pipeline_pb2 import Notice
+
+Result = TypeVar("Result")
+
+
+class LoopSide(Protocol):
+    """The relay, as the bridge needs it; everything here runs on the event loop."""
+
+    async def agree(
+        self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]
+    ) -> tuple[Offer, ...]: ...
+    async def put(self, item: Outgoing) -> None: ...
+    def on_opened(self, opened: Opened) -> None: ...
+    def on_taken(self, queued: Queued) -> None: ...
+    def on_worked(self, track: int, seq: int) -> None: ...
+    def on_notice(self, kind: Notice.Kind, text: str) -> None: ...
+
+
+class Bridge:
+    """A ``Host`` for a StageWorker; also gives stages ``negotiate`` and ``notice``."""
+
+    def __init__(self, relay: LoopSide) -> None:
+        self._relay = relay
+        self._loop = asyncio.get_running_loop()
+
+    def negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
+        """As ``reelwire.stage.Negotiate``."""
+        return self._wait(self._relay.agree(tuple(offers), tuple(models)))
+
+    def notice(self, kind: Notice.Kind, text: str) -> None:
+        """Tells the caller something in one line."""
+        self._soon(self._relay.on_notice, kind, text)
+
+    def opened(self, opened: Opened) -> None:
+        """The stage is open: grants credit, and accepts if the next stage has."""
+        self._soon(self._relay.on_opened, opened)
+
+    def taken(self, queued: Queued) -> None:
+        """A chunk left the queue."""
+        self._soon(self._relay.on_taken, queued)
+
+    def worked(self, queued: Queued) -> None:
+        """All that the stage gives for a chunk was emitted."""
+        self._soon(self._relay.on_worked, queued.raw.header.track, queued.raw.header.seq)
+
+    def emit(self, chunk: Chunk, arrival: Arrival) -> None:
+        """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
+        self._wait(self._relay.put(Outgoing(chunk, arrival)))
+
+    def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
+        self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _wait(self, work: Coroutine[None, None, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,0 +1,67 @@
+"""What is decided when a stream starts: credit, the next hop, and the answer to the caller."""
+
+from __future__ import annotations
+
+from reelwire import __version__
+from reelwire.formats import check_limits, offer_from_proto, offer_to_proto
+from reelwire.hop.caller import CallerResources, Destination, Listeners
+from reelwire.hop.checks import stage_after
+from reelwire.hop.context import ServiceContext
+from reelwire.hop.lane import LanePolicy
+from reelwire.hop.outbound import NextHop, Outbound
+from reelwire.media import Offer
+from reelwire.settings import Settings
+from reelwire.stage import Opened
+from reelwire.v1.config_pb2 import Policy, StreamConfig
+from reelwire.v1.pipeline_pb2 import Accepted
+
+TRANSPORT = "inline"
+LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
+
+
+def credit_chunks(config: StreamConfig) -> int:
+    """Chunks that may be under way on each hop."""
+    live = config.policy == Policy.POLICY_LIVE
+    return config.credit_chunks or (LIVE_CREDIT_CHUNKS if live else FILE_CREDIT_CHUNKS)
+
+
+def offers_of(config: StreamConfig, settings: Settings) -> tuple[Offer, ...]:
+    """What the caller will send. InvalidArgument, BadPayload, TooLarge: an offer that cannot be taken."""
+    offers = tuple(offer_from_proto(message) for message in config.offers)
+    for offer in offers:
+        check_limits(offer, settings.max_frame_pixels, settings.max_message_bytes)
+    return offers
+
+
+def next_hop(
+    config: StreamConfig, context: ServiceContext, listeners: Listeners, *, is_source: bool
+) -> NextHop | None:
+    """Whom to call after this stage; None at the end of the route. Only a live source may drop."""
+    stage, settings = context.factory.name, context.settings
+    following = stage_after(config, stage)
+    if following is None:
+        return None
+    start_timeout_s = config.start_timeout_s or settings.start_timeout_s
+    live = config.policy == Policy.POLICY_LIVE
+    return NextHop(
+        Destination(following, settings.addresses(following), start_timeout_s),
+        CallerResources(context.channels, context.copier, credit_chunks(config), listeners),
+        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source),
+    )
+
+
+def accepted_message(stage: str, config: StreamConfig, opened: Opened, outbound: Outbound) -> Accepted:
+    """This stage's answer; the last one of the route also says what comes back."""
+    accepted = Accepted(
+        stage=stage,
+        inputs=[offer_to_proto(offer) for offer in opened.inputs],
+        lag_frames=opened.hold_frames + outbound.lag_frames,
+        models=outbound.models,
+        transport=TRANSPORT,
+        resumable=opened.resumable,
+        credit_frames=(config.chunk_frames or 1) * credit_chunks(config),
+        version=__version__,
+    )
+    if outbound.is_tail:
+        accepted.returns.extend(offer_to_proto(offer) for offer in outbound.offers or ())
+    return accepted
