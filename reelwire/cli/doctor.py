@@ -18,7 +18,7 @@ from reelwire.cli.processes import free_ports
 from reelwire.engines.select import AUTO, check_backend
 from reelwire.errors import ReelwireError
 
-PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime")
+PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
