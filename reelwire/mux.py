@@ -8,9 +8,8 @@ which the containers express each in its own way.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +18,15 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
+from reelwire.complete import CompleteFile, write_error
 from reelwire.errors import BadParameter, CodecMissing
 from reelwire.media import Chunk, Offer, Packet, PacketFormat, Packets
 from reelwire.timeline import rescale
 
 ENCODERS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "opus": "libopus"}
+KNOWN_CODECS = frozenset({*ENCODERS, "aac"})
 MAX_INTERLEAVE_US = 10_000_000  # libavformat waits no longer than this for a track that gives nothing
+MAX_SERVICE_NAME_BYTES = 200
 WAITING_PACKETS = 4096  # sound that came before the first picture
 
 
@@ -37,6 +39,8 @@ class ContainerKind:
     file_options: Mapping[str, str]
     stream_options: Mapping[str, str] | None
     codecs: frozenset[str] | None = None  # None: libavformat knows
+    picture_codec: str = ""  # where the encoder's usual one does not fit
+    sound_codec: str = ""
 
 
 MPEGTS_CODECS = frozenset({"h264", "hevc", "aac", "opus", "mp2", "mp3", "ac3", "eac3"})
@@ -47,7 +51,7 @@ CONTAINERS = {
         ContainerKind("mp4", (".mp4", ".m4v", ".m4a"), {"movflags": "faststart"}, _FRAGMENTS),
         ContainerKind("mov", (".mov",), {"movflags": "faststart"}, None),
         ContainerKind("matroska", (".mkv", ".mka"), {}, {}),
-        ContainerKind("webm", (".webm",), {}, {}),
+        ContainerKind("webm", (".webm",), {}, {}, picture_codec="vp9", sound_codec="opus"),
         ContainerKind("mpegts", (".ts", ".m2ts"), {}, {}, MPEGTS_CODECS),
     )
 }
@@ -60,6 +64,14 @@ def container_for(path: Path) -> ContainerKind:
             return kind
     known = " ".join(ending for kind in CONTAINERS.values() for ending in kind.endings)
     raise BadParameter(f"{path.name}: no container for this ending; expected one of {known}", field="target")
+
+
+def codec_of(name: str) -> str:
+    """ "libx264" and "h264_nvenc" → "h264"; a codec's own name as it is; empty: not known here."""
+    for codec, encoder in ENCODERS.items():
+        if name in (codec, encoder) or name.startswith(f"{codec}_"):
+            return codec
+    return name if name in KNOWN_CODECS else ""
 
 
 def supported_codecs(kind: ContainerKind) -> frozenset[str]:
@@ -76,7 +88,9 @@ def check_container(kind: ContainerKind, codecs: Iterable[str]) -> None:
     for codec in codecs:
         if codec not in supported:
             raise BadParameter(
-                f"{kind.name} does not take {codec}; use matroska (.mkv), or another codec", field="container"
+                f"{kind.name} does not take {codec}; use matroska (.mkv), or a codec of "
+                f"{', '.join(sorted(KNOWN_CODECS & supported))}",
+                field="container",
             )
 
 
@@ -116,6 +130,14 @@ def _add_stream(container: OutputContainer, format_: PacketFormat) -> Any:
     return stream
 
 
+def _tags(container: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """MPEG-TS has no tags: what they say becomes the name of its service (SDT, at most 255 bytes)."""
+    if container != "mpegts" or not metadata:
+        return dict(metadata)
+    text = "; ".join(metadata.values()).encode()[:MAX_SERVICE_NAME_BYTES].decode(errors="ignore")
+    return {"service_provider": "reelwire", "service_name": text}
+
+
 class PacketWriter:
     """Writes packets of several tracks into an open container, in step and in order."""
 
@@ -126,7 +148,7 @@ class PacketWriter:
         self._container = container
         self._formats: dict[int, PacketFormat] = {}
         self._streams: dict[int, Any] = {}
-        container.metadata.update(metadata)
+        container.metadata.update(_tags(container.format.name, metadata))
         for offer in offers:
             assert isinstance(offer.format, PacketFormat)
             self._formats[offer.track] = offer.format
@@ -172,35 +194,51 @@ class Muxer:
     """Packets into a file, which appears under its name when it is complete. MP4 is made faststart."""
 
     def __init__(self, path: Path, offers: Sequence[Offer], *, metadata: Mapping[str, str]) -> None:
-        """``offers``: PACKETS tracks as they come back. BadParameter: the container does not take a codec."""
+        """``offers``: PACKETS tracks as they come back. BadParameter: the container does not take a codec;
+        and as ``reelwire.complete`` says where the file cannot be written."""
         kind = container_for(path)
         formats = [offer.format for offer in offers if isinstance(offer.format, PacketFormat)]
         check_container(kind, (each.codec for each in formats))
         self._target = path
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        self._part = Path(name)
+        self._file = CompleteFile(path)
+        self._container: OutputContainer | None = None
         options = {**kind.file_options, "max_interleave_delta": str(MAX_INTERLEAVE_US)}
-        container = av.open(name, "w", format=kind.name, container_options=options)
         try:
-            self._writer = PacketWriter(container, offers, metadata)
+            name = str(self._file.part)
+            self._container = av.open(name, "w", format=kind.name, container_options=options)
+            self._writer = PacketWriter(self._container, offers, metadata)
         except BaseException:
             self.abort()
             raise
 
     def write(self, chunk: Chunk) -> None:
-        """The next packets."""
-        if isinstance(chunk.payload, Packets):
+        """The next packets. Raises as ``reelwire.complete.write_error`` says."""
+        if not isinstance(chunk.payload, Packets):
+            return
+        try:
             self._writer.write(chunk.track, chunk.payload.packets)
+        except OSError as error:
+            raise write_error(self._target, error) from None
+
+    def complete(self) -> None:
+        """Writes the end of the container; the file has not got its name yet."""
+        try:
+            self._writer.finish()
+        except OSError as error:
+            raise write_error(self._target, error) from None
+
+    def commit(self) -> None:
+        """Gives the complete file its name."""
+        self._file.commit()
 
     def finish(self) -> None:
-        """Completes the file and gives it its name."""
-        self._writer.finish()
-        mask = os.umask(0)
-        os.umask(mask)
-        self._part.chmod(0o666 & ~mask)
-        self._part.replace(self._target)
+        """``complete`` and ``commit``."""
+        self.complete()
+        self.commit()
 
     def abort(self) -> None:
         """Nothing stays."""
-        self._part.unlink(missing_ok=True)
+        self._file.discard()
+        if self._container is not None:
+            with suppress(OSError, ValueError):  # whatever it still wanted to write
+                self._container.close()

@@ -9,7 +9,7 @@ from typing import Any
 from reelwire import __version__
 from reelwire.media import DropReason
 from reelwire.v1.config_pb2 import PinnedModel
-from reelwire.v1.pipeline_pb2 import Quantiles, StageSummary, Summary
+from reelwire.v1.pipeline_pb2 import Notice, Quantiles, StageSummary, Summary
 
 
 def _ms(quantiles: Quantiles) -> dict[str, float]:
@@ -66,8 +66,15 @@ def _stage(stage: StageSummary) -> dict[str, Any]:
     }
 
 
-def make_report(summary: Summary, *, wall_s: float, stream_id: str = "") -> dict[str, Any]:
-    """``frames`` end to end, ``stages``, ``end_to_end`` and ``versions``; times in milliseconds.
+def kind_of(notice: Notice) -> str:
+    """ "warning", "degraded", "model_ready" or "move"."""
+    return Notice.Kind.Name(notice.kind).removeprefix("KIND_").lower()
+
+
+def make_report(
+    summary: Summary, notices: Sequence[Notice] = (), *, wall_s: float, stream_id: str = ""
+) -> dict[str, Any]:
+    """``frames`` end to end, ``stages``, ``end_to_end``, ``notices`` and ``versions``; times in milliseconds.
 
     End to end: in of the first stage, out of the last, everything else summed.
     """
@@ -87,6 +94,9 @@ def make_report(summary: Summary, *, wall_s: float, stream_id: str = "") -> dict
             "wall_s": round(wall_s, 3),
             "fps": round(frames["out"] / wall_s, 2) if wall_s else 0.0,
         },
+        "notices": [
+            {"kind": kind_of(notice), "stage": notice.stage, "text": notice.text} for notice in notices
+        ],
         "versions": {
             "reelwire": __version__,
             "python": platform.python_version(),

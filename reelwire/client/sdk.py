@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
@@ -13,10 +13,10 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from reelwire.client.files import FileJob, FileResult, Progress
-from reelwire.client.source import UPLOAD_PIECE_BYTES, find_source
+from reelwire.client.source import find_source
 from reelwire.client.stream import Connection, Stream
-from reelwire.errors import BadParameter, ReelwireError
-from reelwire.hop.channels import Channels
+from reelwire.errors import BadParameter
+from reelwire.hop.channels import Channels, send
 from reelwire.hop.checks import STAGES
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
 from reelwire.status import from_rpc_error
@@ -24,6 +24,8 @@ from reelwire.v1 import pipeline_pb2 as rpc
 from reelwire.v1.config_pb2 import StreamConfig
 
 MAX_MESSAGE_BYTES = 32 << 20
+LIST_TIMEOUT_S = 120.0  # a first ListFormats opens every encoder
+PROBE_TIMEOUT_S = 600.0  # with the upload
 COPIER_THREADS = 1
 Answer = TypeVar("Answer", bound=Message)
 
@@ -105,19 +107,25 @@ class Reelwire:
                 await asyncio.gather(sender, return_exceptions=True)
 
     async def probe(self, source: str | Path) -> rpc.ProbeResponse:
-        """Describes a file (uploaded), URL or ``testsrc:``."""
-        address = self._address("preprocess")
-        method: grpc.aio.StreamUnaryMultiCallable[rpc.ProbeRequest, rpc.ProbeResponse] = (
-            self._connection.channels.get(address).stream_unary(
-                "/reelwire.v1.Preprocess/Probe",
-                request_serializer=rpc.ProbeRequest.SerializeToString,
-                response_deserializer=rpc.ProbeResponse.FromString,
-            )
-        )
+        """Describes a file (uploaded), URL or ``testsrc:``. DeadlineExceeded after ten minutes."""
+        address, found = self._address("preprocess"), find_source(source)
+        method: grpc.aio.StreamUnaryMultiCallable[bytes, rpc.ProbeResponse] = self._connection.channels.get(
+            address
+        ).stream_unary("/reelwire.v1.Preprocess/Probe", response_deserializer=rpc.ProbeResponse.FromString)
+        call = method(timeout=PROBE_TIMEOUT_S)
         try:
-            return await method(_probe_requests(source))
+            going = await send(call, rpc.ProbeRequest(input=found.input).SerializeToString())
+            async with aclosing(found.pieces()) as pieces:
+                async for data in pieces:
+                    if not (going and await send(call, rpc.ProbeRequest(data=data).SerializeToString())):
+                        break
+                else:
+                    await call.done_writing()
+            return await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=f"preprocess at {address}") from None
+        finally:
+            call.cancel()
 
     async def models(self) -> rpc.ListModelsResponse:
         """Models that a stream can name."""
@@ -141,14 +149,17 @@ class Reelwire:
             response_deserializer=answer.FromString,
         )
         try:
-            return await method(request)
+            return await method(request, timeout=LIST_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=f"{stage} at {address}") from None
 
     def _address(self, stage: str) -> str:
         known = self._connection.addresses.get(stage, ())
         if not known:
-            raise BadParameter(f"no address of {stage} is known; give it to connect()", field=stage)
+            raise BadParameter(
+                f"no address of {stage} is known; give connect() one, or --connect {stage}=HOST:PORT",
+                field=stage,
+            )
         return known[0]
 
 
@@ -157,17 +168,8 @@ def connect(addresses: Mapping[str, str]) -> Reelwire:
     return Reelwire(addresses)
 
 
-def _probe_requests(name: str | Path) -> Iterator[rpc.ProbeRequest]:
-    source = find_source(name)
-    yield rpc.ProbeRequest(input=source.input)
-    if source.path is None:
-        return
-    with source.path.open("rb") as file:
-        while data := file.read(UPLOAD_PIECE_BYTES):
-            yield rpc.ProbeRequest(data=data)
-
-
 async def _send_all(stream: Stream, frames: AsyncIterable[Frames] | Iterable[Frames]) -> None:
+    """What goes wrong here ends the stream: the receiving side raises it."""
     layout = stream.inputs[0].video.layout
     try:
         if isinstance(frames, AsyncIterable):
@@ -177,11 +179,13 @@ async def _send_all(stream: Stream, frames: AsyncIterable[Frames] | Iterable[Fra
             for each in frames:
                 await stream.send(Chunk(0, _checked(each, layout)))
         await stream.end()
-    except ReelwireError:
-        return  # the receiving side raises it
+    except Exception as error:
+        stream.abandon(error)
 
 
 def _checked(frames: Frames, layout: PixelLayout) -> Frames:
     if frames.format.layout is not layout:
-        raise BadParameter(f"frames are {frames.format.layout.name}; the stream was opened for {layout.name}")
+        raise BadParameter(
+            f"frames are {frames.format.layout.name}; the stream was opened for {layout.name}", field="layout"
+        )
     return frames

@@ -3,80 +3,139 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
-import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
+from reelwire.complete import CompleteFile, write_error
 from reelwire.errors import BadParameter
 from reelwire.media import Chunk, ContainerBytes, Offer, PayloadKind
 from reelwire.mux import Muxer
 from reelwire.provenance import provenance
 from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 
+PIPE_PIECE_BYTES = select.PIPE_BUF  # a pipe that polls as writable takes this much without blocking
+PIPE_POLL_MS = 200
+
 
 class Sink(Protocol):
-    """Takes chunks; afterwards exactly one of finish and abort."""
+    """Takes chunks, then ``complete`` and ``commit``, or at any time ``abort``."""
 
     def write(self, chunk: Chunk) -> None:
         """The next chunk, of any track."""
 
-    def finish(self) -> None:
-        """All is there: the target gets its name."""
+    def complete(self) -> None:
+        """All is there: whatever is left is written, the target has not got its name yet."""
+
+    def commit(self) -> None:
+        """The target gets its name."""
+
+    def interrupt(self) -> None:
+        """Lets a write go that waits for a reader; from any thread."""
 
     def abort(self) -> None:
         """The target is left as it was."""
 
 
 class ByteSink:
-    """A container's bytes into a file, which gets its name at the end, or onto standard output."""
+    """A container's bytes into a file."""
 
-    def __init__(self, target: Path | None) -> None:
+    def __init__(self, target: Path) -> None:
+        """Raises as ``reelwire.complete`` says."""
         self._target = target
-        self._part: Path | None = None
-        self._file: BinaryIO = sys.stdout.buffer
-        if target is not None:
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-            self._part, self._file = Path(name), os.fdopen(handle, "wb")
+        self._complete = CompleteFile(target)
+        self._file = self._complete.part.open("wb")
 
     def write(self, chunk: Chunk) -> None:
         """The next bytes."""
         if isinstance(chunk.payload, ContainerBytes):
-            self._file.write(chunk.payload.data)
-            if self._target is None:
-                self._file.flush()
+            try:
+                self._file.write(chunk.payload.data)
+            except OSError as error:
+                raise write_error(self._target, error) from None
 
-    def finish(self) -> None:
+    def complete(self) -> None:
+        """The last bytes."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise write_error(self._target, error) from None
+
+    def commit(self) -> None:
         """The file gets its name."""
-        if self._part is None or self._target is None:
-            return
-        self._file.close()
-        self._part.chmod(0o666 & ~_umask())
-        self._part.replace(self._target)
+        self._complete.commit()
+
+    def interrupt(self) -> None:
+        """A file never waits for a reader."""
 
     def abort(self) -> None:
         """The file goes."""
-        if self._part is not None:
+        self._complete.discard()
+        try:
             self._file.close()
-            self._part.unlink(missing_ok=True)
+        except OSError:
+            return  # what could not be written is gone with the file
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+class PipeSink:
+    """A container's bytes onto standard output, and nothing else. BrokenPipeError: its reader is gone."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._number = sys.stdout.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._number, select.POLLOUT)
+        self._stopped = threading.Event()
+
+    def write(self, chunk: Chunk) -> None:
+        """The next bytes; waits for the reader."""
+        if not isinstance(chunk.payload, ContainerBytes):
+            return
+        left = memoryview(chunk.payload.data)
+        while left and not self._stopped.is_set():
+            if not self._poll.poll(PIPE_POLL_MS):
+                continue
+            try:
+                left = left[os.write(self._number, left[:PIPE_PIECE_BYTES]) :]
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise write_error(Path("standard output"), error) from None
+
+    def complete(self) -> None:
+        """Every byte is out already."""
+
+    def commit(self) -> None:
+        """A pipe has no name."""
+
+    def interrupt(self) -> None:
+        """A reader that does not read is waited for no longer."""
+        self._stopped.set()
+
+    def abort(self) -> None:
+        """What is written is written."""
+
+
+class MuxerSink(Muxer):
+    """Packets into a file."""
+
+    def interrupt(self) -> None:
+        """A file never waits for a reader."""
 
 
 def open_sink(
     target: Path | None, returns: Sequence[Offer], models: Sequence[PinnedModel], config: StreamConfig
 ) -> Sink:
-    """The sink that fits what comes back. BadParameter: it cannot be written to ``target``."""
+    """The sink that fits what comes back; ``target`` None: standard output. BadParameter: it cannot be
+    written there."""
     kinds = {offer.kind for offer in returns}
     if kinds == {PayloadKind.CONTAINER_BYTES}:
-        return ByteSink(target)
+        return PipeSink() if target is None else ByteSink(target)
     if kinds == {PayloadKind.PACKETS} and target is not None:
         metadata = {} if config.encoder.omit_provenance else provenance(models)
-        return Muxer(target, returns, metadata=metadata)
+        return MuxerSink(target, returns, metadata=metadata)
     names = ", ".join(sorted(kind.name for kind in kinds)) or "nothing"
     raise BadParameter(f"{names} comes back, which cannot be written to {target or 'a pipe'}")

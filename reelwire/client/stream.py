@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from reelwire.errors import DeadlineExceeded, ReelwireError
+from reelwire.errors import Cancelled, DeadlineExceeded, ReelwireError
 from reelwire.formats import offer_from_proto, offer_to_proto
 from reelwire.hop.caller import Caller, CallerResources, Destination, Listeners
 from reelwire.hop.channels import Channels
@@ -56,6 +57,7 @@ class Stream:
     def __init__(self, connection: Connection, config: StreamConfig, offers: Sequence[Offer] = ()) -> None:
         self._config = StreamConfig()
         self._config.CopyFrom(config)
+        self._config.stream_id = config.stream_id or uuid.uuid4().hex[:12]
         del self._config.offers[:]
         self._config.offers.extend(offer_to_proto(offer) for offer in offers)
         self._config.clock_id = clock_id()
@@ -79,7 +81,7 @@ class Stream:
             LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
         )
         self._caller.lane.on_drop = self.dropped.append
-        self._error: ReelwireError | None = None
+        self._error: Exception | None = None
         self._ready: asyncio.Task[Accepted] | None = None
 
     async def __aenter__(self) -> Stream:
@@ -94,6 +96,11 @@ class Stream:
             await asyncio.gather(self._ready, return_exceptions=True)
         await self._caller.close()
 
+    @property
+    def stream_id(self) -> str:
+        """The stream's name in every log and error: the config's, or one made up."""
+        return self._config.stream_id
+
     async def ready(self) -> tuple[Offer, ...]:
         """Waits until every stage has accepted; gives what comes back. An upload must be complete before.
 
@@ -104,6 +111,8 @@ class Stream:
             accepted = await asyncio.wait_for(asyncio.shield(self._ready), self._start_timeout_s)
         except TimeoutError:
             raise DeadlineExceeded(f"the stages did not accept within {self._start_timeout_s:g} s") from None
+        except ReelwireError as error:
+            raise self._error or error from None
         self._caller.lane.formats.update(
             {
                 offer.track: offer.video
@@ -161,6 +170,11 @@ class Stream:
                 self._caller.taken(raw)
         if self._error is not None:
             raise self._error
+
+    def abandon(self, error: Exception) -> None:
+        """Whoever sends cannot go on: the stream is over, and whoever receives gets ``error``."""
+        self._error = self._error or error
+        self._caller.fail(Cancelled("the sender gave up", stage="client"))
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.told.accepted[accepted.stage] = accepted

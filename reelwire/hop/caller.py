@@ -150,11 +150,12 @@ class Caller:
                 raise Unavailable(f"{self.peer} ended the stream before it accepted")
             self.returned.put_nowait(None)
         except grpc.aio.AioRpcError as error:
-            self._fail(from_rpc_error(error, peer=self.peer))
+            self.fail(from_rpc_error(error, peer=self.peer))
         except ReelwireError as error:
-            self._fail(error)
+            self.fail(error)
 
-    def _fail(self, error: ReelwireError) -> None:
+    def fail(self, error: ReelwireError) -> None:
+        """The stream is over: whoever waits for something of it gets ``error``."""
         error.stage = error.stage or self._destination.stage
         if not self._ready.done():
             self._ready.set_exception(error)

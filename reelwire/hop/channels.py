@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc.aio
 
@@ -30,7 +31,10 @@ def process_path(stage: str) -> str:
     return f"/reelwire.v1.{stage.capitalize()}/Process"
 
 
-async def send(call: grpc.aio.StreamStreamCall[bytes, bytes], data: bytes) -> bool:
+Sendable = grpc.aio.StreamStreamCall[bytes, bytes] | grpc.aio.StreamUnaryCall[bytes, Any]
+
+
+async def send(call: Sendable, data: bytes) -> bool:
     """Writes one message; False where the call is over.
 
     The library's own ``write`` marks a call that the other end has just ended as failed by itself: the true

@@ -20,6 +20,7 @@ from reelwire.media import (
     PixelLayout,
     Sound,
     SoundFormat,
+    VideoFormat,
 )
 from reelwire.provenance import provenance
 from reelwire.settings import Settings
@@ -118,6 +119,7 @@ class Tracks:
         self.sounds: dict[int, SoundEncoder] = {}
         self.inputs: list[Offer] = []
         self.offers: dict[int, Offer] = {}
+        self.remarks: list[str] = []
 
     @property
     def hold_frames(self) -> int:
@@ -132,6 +134,7 @@ class Tracks:
                 taken = offer.settled(layout)
                 picture = PictureEncoder(choose(config.video, taken.video, live=live), taken.video)
                 self.pictures[offer.track] = picture
+                self._note_padding(taken.video, picture.video)
                 self._put(taken, picture.format)
             case SoundFormat() if offer.kind is PayloadKind.SOUND:
                 sound = SoundEncoder(config.sound, offer.format, sound_codec(config))
@@ -144,6 +147,13 @@ class Tracks:
                     f"track {offer.track} carries {offer.kind.name}; expected FRAMES, SOUND or PACKETS",
                     field="offers",
                 )
+
+    def _note_padding(self, taken: VideoFormat, given: VideoFormat) -> None:
+        if (given.width, given.height) != (taken.width, taken.height):
+            self.remarks.append(
+                f"{taken.width}x{taken.height} is padded right and bottom to "
+                f"{given.width}x{given.height} for 4:2:0"
+            )
 
     def _put(self, taken: Offer, given: PacketFormat) -> None:
         self.inputs.append(taken)
@@ -177,6 +187,8 @@ class EncoderFactory:
         tracks = Tracks()
         for offer in opening.offers:
             tracks.add(offer, config, live=opening.live)
+        for remark in tracks.remarks:
+            opening.notice(Notice.KIND_WARNING, remark)
         packets = tuple(tracks.offers.values())
         if not config.container:
             opening.negotiate(packets)

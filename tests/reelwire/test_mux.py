@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
 
-from reelwire.errors import BadParameter
+from reelwire.errors import BadParameter, ResourceExhausted
 from reelwire.mux import Muxer, container_for
 from reelwire.testing import small_video
 from reelwire.v1.config_pb2 import StreamConfig
@@ -24,18 +26,47 @@ def test_an_mp4_has_its_index_in_front(tmp_path: Path) -> None:
     assert 0 < data.index(b"moov") < data.index(b"mdat")
 
 
-def test_metadata_reads_back_from_every_container(tmp_path: Path) -> None:
-    for ending in (".mp4", ".mov", ".mkv", ".ts"):
-        path = tmp_path / f"out{ending}"
-        run = encoding()
-        muxer = Muxer(path, run.returns, metadata={"comment": "made by a model"})
-        for chunk in run.run(pictures(5, small_video())):
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".ts"])
+def test_metadata_is_in_every_container(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out{ending}"
+    run = encoding()
+    muxer = Muxer(path, run.returns, metadata={"comment": "made by a model"})
+    for chunk in run.run(pictures(5, small_video())):
+        muxer.write(chunk)
+    muxer.finish()
+    if ending == ".ts":  # the name of its service, which PyAV does not show
+        assert b"made by a model" in path.read_bytes()
+        return
+    with av.open(str(path)) as container:
+        shown = {**container.metadata, **container.streams.video[0].metadata}
+    assert "made by a model" in shown.values()
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file can grow over 1500 bytes: as a full disk, without one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
+@pytest.mark.usefixtures("small_files")
+def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    run = encoding()
+    chunks = run.run(pictures(50, small_video()))
+    muxer = Muxer(tmp_path / f"out{ending}", run.returns, metadata={})
+
+    def write_all() -> None:
+        for chunk in chunks:
             muxer.write(chunk)
         muxer.finish()
-        with av.open(str(path)) as container:
-            shown = {**container.metadata, **container.streams.video[0].metadata}
-        if ending != ".ts":  # MPEG-TS has no such tag
-            assert "made by a model" in shown.values(), ending
+
+    with pytest.raises(ResourceExhausted, match=f"cannot write .*out{ending}: File too large"):
+        write_all()
+    muxer.abort()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_aborted_file_leaves_nothing(tmp_path: Path) -> None:

@@ -236,3 +236,9 @@ def test_bit_rate_and_offset_are_measured() -> None:
     offset = sample("reelwire_av_offset_seconds", {"stage": "encoder"})
     assert offset is not None
     assert abs(offset) < 0.5
+
+
+def test_odd_sizes_are_padded_and_the_caller_is_told() -> None:
+    odd = Encoding(StreamConfig(), (picture_offer(small_video(63, 47)),))
+    assert odd.notices == ["63x47 is padded right and bottom to 64x48 for 4:2:0"]
+    assert Encoding(StreamConfig(), (picture_offer(small_video()),)).notices == []
