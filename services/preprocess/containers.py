@@ -1,0 +1,88 @@
+"""libavformat on bytes that we hand it: an upload or a local file, never a name that it would open itself.
+
+A "video" may be a playlist (HLS, DASH, concat, SDP …) that names other files or addresses. Whatever such a
+demuxer wants to open is refused twice: by the callback that libavformat asks, and by its protocol whitelist
+for demuxers that do not ask.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any, NoReturn
+
+import av
+
+from reelwire.errors import InputDamaged, InputNotAllowed, ReelwireError
+from reelwire.settings import Settings
+from services.preprocess.opened import BUFFER_BYTES, OpenInput
+
+NO_PROTOCOL = "none"
+PLAYLISTS = frozenset(
+    {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "image2", "webm_dash_manifest", "lavfi"}
+)
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
+
+
+class NamedBytes:
+    """What libavformat reads from. ``name`` is only the ending of the real one, a hint of the format."""
+
+    def __init__(self, file: io.BufferedIOBase, name: str) -> None:
+        self._file = file
+        ending = PurePath(name).suffix
+        self.name = f"input{ending}" if _ENDING.fullmatch(ending) else "input"
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def open_bytes(
+    file: io.BufferedIOBase, name: str, settings: Settings, on_close: Callable[[], None] = lambda: None
+) -> OpenInput:
+    """``name`` is for messages and the hint. The file stays the caller's until ``on_close``.
+
+    InputDamaged: libavformat cannot read it. InputNotAllowed: it is a playlist.
+    """
+    shown = name or "the upload"
+    if not file.read(1):
+        raise InputDamaged(f"{shown} is empty; expected a video or sound file")
+    file.seek(0)
+    container = open_container(
+        NamedBytes(file, name),
+        shown,
+        io_open=_refusal(shown),
+        options={"protocol_whitelist": NO_PROTOCOL, **decoder_limits(settings)},
+    )
+    if container.format.name.split(",")[0] in PLAYLISTS:
+        container.close()
+        raise InputNotAllowed(_is_playlist(shown), field="input")
+    return OpenInput(container, shown, on_close=on_close)
+
+
+def open_container(source: Any, shown: str, **arguments: Any) -> Any:
+    """``av.open`` with its errors as ours. InputDamaged: what came is no container that libavformat knows."""
+    arguments.setdefault("buffer_size", BUFFER_BYTES)
+    try:
+        return av.open(source, **arguments)
+    except ReelwireError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputDamaged(f"{shown} cannot be opened as video or sound: {reason}") from None
+
+
+def decoder_limits(settings: Settings) -> dict[str, str]:
+    """Options by which decoders refuse what is over the limits before they allocate for it."""
+    return {"max_pixels": str(settings.max_frame_pixels)}
+
+
+def _refusal(shown: str) -> Callable[[str, int, dict[str, str]], NoReturn]:
+    def refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+        del flags, options
+        raise InputNotAllowed(f"{_is_playlist(shown)}; it names {url[:200]!r}", field="input")
+
+    return refuse
+
+
+def _is_playlist(shown: str) -> str:
+    return f"{shown} is a playlist or refers to other files; send the media itself"

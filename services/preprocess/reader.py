@@ -1,0 +1,168 @@
+"""Demuxes and decodes: pictures and sound in the order of the container, damage counted, never a crash.
+
+Decoders run on one thread each: the result, and which packet is refused, depend on no timing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from reelwire.errors import InputDamaged, Unavailable
+from reelwire.settings import Settings
+from services.preprocess.opened import OpenInput, check_pixels
+
+PICTURE, SOUND = 0, 1  # tracks
+MAX_AHEAD_PACKETS = 4096  # looked through for the first frame of each track
+MAX_AHEAD_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A frame (``av.VideoFrame``, ``av.AudioFrame``), or for sound that is passed through an ``av.Packet``.
+    ``pts`` in the stream's ticks, None where the container has none."""
+
+    track: int
+    frame: Any
+    pts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A packet that the decoder refused."""
+
+    track: int
+    pts: int | None
+
+
+Item = Decoded | Refused
+
+
+@dataclass(slots=True)
+class _Step:
+    track: int
+    packet: Any
+    items: list[Item] | None = None
+
+
+class Reader:
+    """One pass over an input. ``picture``, ``sound``: the streams used; None: not."""
+
+    def __init__(
+        self, opened: OpenInput, settings: Settings, *, mute: bool = False, passthrough: bool = False
+    ) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._passthrough = passthrough
+        self.picture = opened.picture
+        self.sound = None if mute else opened.sound
+        self.ended_early = ""
+        self._tracks = {
+            stream.index: track
+            for track, stream in ((PICTURE, self.picture), (SOUND, self.sound))
+            if stream is not None
+        }
+        for stream in (self.picture, self.sound):
+            if stream is not None:
+                stream.codec_context.thread_count = 1
+        if self.picture is not None:
+            self.picture.codec_context.options = {"max_pixels": str(settings.max_frame_pixels)}
+        self._streams = [stream for stream in (self.picture, self.sound) if stream is not None]
+        self._packets = opened.container.demux(self._streams)
+        self._ahead: deque[_Step] = deque()
+        self._left_out: set[int] = set()
+        self._met_frames = 0
+
+    def seek(self, to_s: Fraction) -> None:
+        """To the last keyframe at or before ``to_s`` seconds of the container's own time, where the input
+        can; else it is read on from where it is."""
+        stream = self.picture or self.sound
+        assert stream is not None
+        try:
+            self._opened.container.seek(int(to_s / stream.time_base), stream=stream)
+        except (av.FFmpegError, OSError):
+            return
+        self._ahead.clear()
+        self._packets = self._opened.container.demux(self._streams)
+
+    def leave_out(self, track: int) -> None:
+        """No more of this track: its packets are neither decoded nor counted from here on."""
+        self._left_out.add(track)
+
+    def first(self, track: int) -> Decoded | None:
+        """The first frame of a track, without taking it. None: none within what may be looked through.
+
+        InputDamaged: the input ends before anything could be decoded, TooLarge: a frame over the limit.
+        """
+        size_bytes = 0
+        for count, step in enumerate(self._look_ahead()):
+            size_bytes += step.packet.size
+            if step.track == track:
+                found = next((i for i in self._items(step) if isinstance(i, Decoded)), None)
+                if found is not None:
+                    return found
+            if count >= MAX_AHEAD_PACKETS or size_bytes > MAX_AHEAD_BYTES:
+                return None
+        return None
+
+    def __iter__(self) -> Iterator[Item]:
+        """Everything, in the order of the container."""
+        for step in self._take():
+            if step.track in self._left_out:
+                continue
+            yield from self._items(step)
+
+    def _look_ahead(self) -> Iterator[_Step]:
+        yield from tuple(self._ahead)
+        for packet in self._demux():
+            step = _Step(self._tracks[packet.stream.index], packet)
+            self._ahead.append(step)
+            yield step
+
+    def _take(self) -> Iterator[_Step]:
+        while self._ahead:
+            yield self._ahead.popleft()
+        for packet in self._demux():
+            yield _Step(self._tracks[packet.stream.index], packet)
+
+    def _demux(self) -> Iterator[Any]:
+        try:
+            while (packet := next(self._packets, None)) is not None:
+                yield packet
+        except (av.FFmpegError, OSError) as error:
+            self._broken(error)
+
+    def _broken(self, error: Exception) -> None:
+        """The container cannot be read on. A file is used as far as it goes; a connection that broke is an
+        error, since nobody would notice what is missing; a feed that fell silent has ended."""
+        reason = getattr(error, "strerror", None) or str(error)
+        if not self._met_frames:
+            raise InputDamaged(f"{self._opened.name} cannot be read: {reason}") from None
+        if self._opened.connection == "stream":
+            raise Unavailable(f"{self._opened.name} broke off: {reason}") from None
+        self.ended_early = reason
+
+    def _items(self, step: _Step) -> list[Item]:
+        if step.items is None:
+            step.items = self._decode(step.track, step.packet)
+        return step.items
+
+    def _decode(self, track: int, packet: Any) -> list[Item]:
+        if track == SOUND and self._passthrough:
+            return [Decoded(track, packet, packet.pts)] if packet.size else []
+        items: list[Item] = []
+        try:
+            for frame in packet.decode():
+                if track == PICTURE:
+                    check_pixels(frame.width, frame.height, self._settings)
+                items.append(Decoded(track, frame, frame.pts))
+        except av.FFmpegError:
+            if packet.size:
+                items.append(Refused(track, packet.pts))
+        self._met_frames += len(items)
+        return items
