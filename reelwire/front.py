@@ -51,7 +51,7 @@ class Front:
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            relay.cancel("the caller left")
+            relay.stop(Cancelled("the caller left"))
             raise
 
     def _admit(self) -> None:
@@ -76,19 +76,21 @@ class Front:
         code = "OK" if error is None else getattr(error, "code", "INTERNAL")
         metrics.STREAMS.labels(self._stage, code).inc()
 
-    async def drain(self, within_s: float) -> None:
-        """No new streams; those under way are told to move and may end for so long; then they are cut."""
+    async def drain(self, within_s: float) -> bool:
+        """No new streams; those under way are told to move and may end for so long; then they are cut.
+        False where a worker is still in the middle of its work after that."""
         self._draining = True
         for relay in tuple(self._active):
             relay.move()
         if not self._active:
-            return
+            return True
         _, left = await asyncio.wait(tuple(self._active.values()), timeout=within_s)
         if left:
             log.warning("%d streams did not end within %g s", len(left), within_s)
             for relay in tuple(self._active):
-                relay.cancel(f"{self._stage} stopped before the stream had ended")
-            await asyncio.wait(left, timeout=CUT_S)
+                relay.stop(Draining(f"{self._stage} stopped before the stream had ended; open it elsewhere"))
+            _, left = await asyncio.wait(left, timeout=CUT_S)
+        return not left
 
     def _watch(self) -> None:
         """Gauges are read off the streams when they are asked for."""

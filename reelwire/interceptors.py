@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from reelwire.errors import Internal, ReelwireError
-from reelwire.status import DETAILS_KEY, code_of, details_of
+from reelwire.status import DETAILS_KEY, code_of, details_of, message_of
 
 log = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -23,7 +23,9 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     if not isinstance(error, ReelwireError):
         log.exception("%s failed", method, exc_info=error)
         error = Internal(f"internal error in {method}")
-    await context.abort(code_of(error), error.message, trailing_metadata=((DETAILS_KEY, details_of(error)),))
+    await context.abort(
+        code_of(error), message_of(error), trailing_metadata=((DETAILS_KEY, details_of(error)),)
+    )
 
 
 class ErrorsToStatus(grpc.aio.ServerInterceptor):

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -38,6 +38,7 @@ COPIER_THREADS = 2
 UNARY_THREADS = 2
 CHANNELZ = "grpc.channelz.v1.Channelz"
 EXIT_BAD_SETTINGS = 2
+STATUS_GRACE_S = 2.0  # for the statuses of streams that have just ended
 
 
 @dataclass(frozen=True)
@@ -132,18 +133,25 @@ class Server:
 
         return answer
 
-    async def stop(self) -> None:
-        """Drains: NOT_SERVING, MOVE to each stream, up to REELWIRE_DRAIN_S for them to end, then the rest."""
+    async def stop(self) -> bool:
+        """Drains: NOT_SERVING, MOVE to each stream, up to REELWIRE_DRAIN_S for them to end, then the rest.
+        False where a stage is still in the middle of its work: its thread is left behind."""
         await self._health.enter_graceful_shutdown()
-        await self._front.drain(self._settings.drain_s)
-        await self._server.stop(grace=0)
+        drained = await self._front.drain(self._settings.drain_s)
+        await self._server.stop(grace=STATUS_GRACE_S)
         await self._channels.close()
-        await asyncio.to_thread(self._http.shutdown)
+        await asyncio.to_thread(self._stop_threads, wait=drained)
+        if drained:
+            self._factory.close()
+        return drained
+
+    def _stop_threads(self, *, wait: bool) -> None:
+        """Not on the event loop: a worker on its way out may still ask something of it."""
+        self._http.shutdown()
         self._http.server_close()
         self._http_thread.join()
         for executor in (self._workers, self._copier, self._unary):
-            executor.shutdown(wait=True, cancel_futures=True)
-        self._factory.close()
+            executor.shutdown(wait=wait, cancel_futures=True)
 
 
 class _JsonLines(logging.Formatter):
@@ -166,6 +174,12 @@ def _configure_logs(settings: Settings, stage: str) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
+def _exit_now() -> NoReturn:
+    """Not sys.exit: threads in the middle of work would be waited for."""
+    sys.stderr.flush()
+    os._exit(1)
+
+
 async def _serve(service: Service, settings: Settings) -> None:
     server = Server(service, settings)
     _configure_logs(settings, server.stage)
@@ -175,10 +189,7 @@ async def _serve(service: Service, settings: Settings) -> None:
     def on_signal() -> None:
         if stop.is_set():
             log.warning("second signal: exiting at once")
-            sys.stderr.flush()
-            # Not sys.exit: threads in the middle of work would be waited for.
-
-            os._exit(1)
+            _exit_now()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -194,7 +205,9 @@ async def _serve(service: Service, settings: Settings) -> None:
     )
     await stop.wait()
     log.info("%s drains", server.stage)
-    await server.stop()
+    if not await server.stop():
+        log.error("a stage did not leave its work: exiting without it")
+        _exit_now()
 
 
 def main(service: Service) -> int:

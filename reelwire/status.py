@@ -16,9 +16,19 @@ from reelwire.errors import Cancelled, Internal, ReelwireError, Unavailable, all
 
 DOMAIN = "reelwire"
 DETAILS_KEY = "grpc-status-details-bin"
+MAX_MESSAGE_BYTES = 1200  # sent twice, percent-encoded and in base64; gRPC takes 8 KiB of trailers
 
 _BY_REASON = {error.reason: error for error in all_errors()}
 _BY_CODE = {error.code: error for error in all_errors() if error.code == error.reason}
+
+
+def message_of(error: ReelwireError) -> str:
+    """The error's message; its middle left out where it is too long for a trailer, since it may quote."""
+    data = error.message.encode("utf-8", "replace")
+    if len(data) <= MAX_MESSAGE_BYTES:
+        return data.decode()
+    head, tail = data[: MAX_MESSAGE_BYTES * 3 // 4], data[-MAX_MESSAGE_BYTES // 4 :]
+    return f"{head.decode('utf-8', 'ignore')} […] {tail.decode('utf-8', 'ignore')}"
 
 
 def code_of(error: ReelwireError) -> grpc.StatusCode:
@@ -37,7 +47,7 @@ def details_of(error: ReelwireError) -> bytes:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=code.value[0], message=error.message)
+    status = status_pb2.Status(code=code.value[0], message=message_of(error))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)

@@ -6,6 +6,7 @@ Used by a service for its next hop, and by the SDK for the first. Runs on the ev
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -14,13 +15,19 @@ import grpc
 import grpc.aio
 
 from reelwire import metrics
-from reelwire.errors import DeadlineExceeded, InvalidArgument, NoSlot, ReelwireError, Unavailable
+from reelwire.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    InvalidArgument,
+    NoSlot,
+    ReelwireError,
+    Unavailable,
+)
 from reelwire.formats import offer_from_proto
 from reelwire.hop.channels import Channels, process_path, send
-from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.lane import Lane, LanePolicy
-from reelwire.hop.ledger import Order
-from reelwire.media import Offer
+from reelwire.hop.returned import Returned
 from reelwire.status import from_rpc_error
 from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import (
@@ -34,6 +41,7 @@ from reelwire.v1.pipeline_pb2 import (
 )
 from reelwire.wire import RawChunk, parse
 
+log = logging.getLogger(__name__)
 MAX_ADDRESSES = 4  # the first and at most three more
 
 
@@ -72,16 +80,18 @@ class Caller:
     def __init__(self, destination: Destination, shared: CallerResources, policy: LanePolicy) -> None:
         self._destination = destination
         self._shared = shared
-        self._order = Order()
-        self._window = ReceiveWindow()
+        self._back = Returned(shared.returned_credit_chunks, self._tell_credit)
         self._call: grpc.aio.StreamStreamCall[bytes, bytes] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._untried = list(destination.addresses[:MAX_ADDRESSES])
+        self._not_ended: set[int] = set()  # tracks whose End was not sent
         self.address = ""
         self.lane = Lane(self._write, policy, shared.copier)
-        self.returns: dict[int, Offer] = {}
-        self.returned: asyncio.Queue[RawChunk | None] = asyncio.Queue()
+        self.lane.on_stuck = self.fail
+        self.returns = self._back.offers
+        self.returned = self._back.queue
         self.summary: Summary | None = None
 
     @property
@@ -100,7 +110,8 @@ class Caller:
             raise Unavailable(
                 f"no address of {stage} is configured; set REELWIRE_{stage.upper()}_ADDR", stage=stage
             )
-        self._start(self._destination.addresses[0], config)
+        self._not_ended = {offer.track for offer in config.offers}
+        self._start(self._untried.pop(0), config)
 
     async def accepted(self, config: StreamConfig, *, patient: bool = False) -> Accepted:
         """Waits for this stage's own answer, trying the other addresses where the first is full or gone.
@@ -109,7 +120,6 @@ class Caller:
         after the start timeout; and what the stage raised.
         """
         timeout_s = None if patient else self._destination.start_timeout_s
-        rest = list(self._destination.addresses[1:MAX_ADDRESSES])
         while True:
             try:
                 return await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
@@ -119,13 +129,14 @@ class Caller:
                     stage=self._destination.stage,
                 ) from None
             except (NoSlot, Unavailable) as error:
-                if not rest:
-                    metrics.RECOVERIES.labels(self._destination.stage, "failed").inc()
+                if not self._untried:
+                    if len(self._destination.addresses) > 1:
+                        metrics.RECOVERIES.labels(self._destination.stage, "failed").inc()
                     raise
                 await self._stop_tasks()
                 metrics.RECOVERIES.labels(self._destination.stage, error.reason.lower()).inc()
                 self._ready = asyncio.get_running_loop().create_future()
-                self._start(rest.pop(0), config)
+                self._start(self._untried.pop(0), config)
 
     def _start(self, address: str, config: StreamConfig) -> None:
         self.address = address
@@ -134,7 +145,7 @@ class Caller:
         ).stream_stream(process_path(self._destination.stage))
         self._call = method()
         self.lane.send(ProcessRequest(config=config).SerializeToString())
-        self._writer = asyncio.create_task(self.lane.run())
+        self._writer = asyncio.create_task(self._send_all())
         self._reader = asyncio.create_task(self._read(self._call))
 
     async def _write(self, data: bytes) -> None:
@@ -146,13 +157,29 @@ class Caller:
         try:
             async for data in call:
                 self._receive(parse(data, ProcessResponse))
-            if not self._ready.done():
-                raise Unavailable(f"{self.peer} ended the stream before it accepted")
+            if not self._ready.done() or self._not_ended:
+                raise Unavailable(f"{self.peer} ended the stream before its end was sent")
             self.returned.put_nowait(None)
         except grpc.aio.AioRpcError as error:
             self.fail(from_rpc_error(error, peer=self.peer))
-        except ReelwireError as error:
-            self.fail(error)
+        except asyncio.CancelledError:
+            self.fail(Cancelled(f"the stream to {self.peer} was cancelled here"))
+            raise
+        except Exception as error:
+            self._fail_by(error)
+
+    async def _send_all(self) -> None:
+        try:
+            await self.lane.run()
+        except Exception as error:
+            self._fail_by(error)
+
+    def _fail_by(self, error: Exception) -> None:
+        """Never leaves anybody waiting, whatever went wrong."""
+        if not isinstance(error, ReelwireError):
+            log.exception("%s failed", self.peer, exc_info=error)
+            error = Internal(f"internal error on the way to {self.peer}")
+        self.fail(error)
 
     def fail(self, error: ReelwireError) -> None:
         """The stream is over: whoever waits for something of it gets ``error``."""
@@ -160,26 +187,21 @@ class Caller:
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # looked at: whoever awaits gets it, and nobody need
-            if isinstance(error, NoSlot | Unavailable) and len(self._destination.addresses) > 1:
-                return  # accepted() decides whether another address is tried
+            if isinstance(error, NoSlot | Unavailable) and self._untried:
+                return  # accepted() tries another address
         self.lane.fail(error)
         self.returned.put_nowait(None)
         self._shared.listeners.failed(error)
 
     def _receive(self, message: ProcessResponse | RawChunk) -> None:
         if isinstance(message, RawChunk):
-            track = message.header.track
-            self._order.check_seq(track, message.header.seq)
-            self._window.admit(track, message.cost)
-            self.returned.put_nowait(message)
+            self._back.receive(message)
             return
         match message.WhichOneof("message"):
             case "accepted":
                 self._on_accepted(message.accepted)
             case "credit":
-                credit = message.credit
-                self.lane.grant(credit.track, credit.total)
-                self.lane.measure_round_trip(credit.track, credit.taken_seq, credit.held_us)
+                self.lane.grant(message.credit)
             case "ack":
                 self._shared.listeners.ack(message.ack.track, message.ack.through_seq)
             case "notice":
@@ -190,23 +212,17 @@ class Caller:
                 raise InvalidArgument(f"{self.peer} released a slot; pixels are inline on this hop")
 
     def _on_accepted(self, accepted: Accepted) -> None:
-        for message in accepted.returns:
-            offer = offer_from_proto(message)
-            self.returns[offer.track] = offer
-            window = window_for(offer, 1, self._shared.returned_credit_chunks)
-            self._credit(offer.track, self._window.begin(offer.track, window))
+        self._back.begin(offer_from_proto(message) for message in accepted.returns)
         self._shared.listeners.accepted(accepted)
         if accepted.stage == self._destination.stage and not self._ready.done():
             self._ready.set_result(accepted)
 
-    def _credit(self, track: int, total: int) -> None:
-        credit = Credit(track=track, total=total, taken_seq=-1)
+    def _tell_credit(self, credit: Credit) -> None:
         self.lane.send(ProcessRequest(credit=credit).SerializeToString())
 
     def taken(self, raw: RawChunk) -> None:
         """A returned chunk is done with: credit for the next."""
-        if self._window.take(raw.header.track, raw.cost):
-            self._credit(raw.header.track, self._window.announce(raw.header.track))
+        self._back.taken(raw)
 
     async def end(self, tracks: Sequence[int]) -> None:
         """All chunks are written; no more will come for these tracks.
@@ -214,6 +230,7 @@ class Caller:
         The request side stays open: credit for what comes back still goes over it."""
         await self.lane.finish()
         for track in tracks:
+            self._not_ended.discard(track)
             self.lane.send(ProcessRequest(end=End(track=track)).SerializeToString())
         await self.lane.finish()
 

@@ -10,14 +10,17 @@ import grpc.aio
 from reelwire.settings import MESSAGE_OVERHEAD_BYTES
 
 KEEPALIVE_MS = 20_000
+RECONNECT_MS = (200, 2_000)  # first and longest wait: a service that was started again is found again soon
 
 
 def grpc_options(max_message_bytes: int) -> list[tuple[str, int]]:
-    """Options of every channel and server. Only limits and keepalive: all other options measured no gain."""
+    """Options of every channel and server. Only limits and patience: all other options measured no gain."""
     limit = max_message_bytes + MESSAGE_OVERHEAD_BYTES
     return [
         ("grpc.max_send_message_length", limit),
         ("grpc.max_receive_message_length", limit),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS[0]),
+        ("grpc.max_reconnect_backoff_ms", RECONNECT_MS[1]),
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
         ("grpc.keepalive_permit_without_calls", 0),

@@ -77,7 +77,10 @@ class ReceiveWindow:
         """A chunk arrived. InvalidArgument: its track was never opened, or there was no credit for it."""
         state = self._tracks.get(track)
         if state is None:
-            raise InvalidArgument(f"chunk on track {track}, which was not offered", field="track")
+            raise InvalidArgument(
+                f"chunk on track {track}, which was not offered or is not open yet; wait for its Credit",
+                field="track",
+            )
         if state.received >= state.announced:
             raise InvalidArgument(
                 f"chunk on track {track} without credit: {state.received} of {state.announced} used",

@@ -46,7 +46,12 @@ def next_hop(
     return NextHop(
         Destination(following, settings.addresses(following), start_timeout_s),
         CallerResources(context.channels, context.copier, credit_chunks(config), listeners),
-        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source),
+        LanePolicy(
+            stage,
+            settings.stall_timeout_s,
+            droppable=live and is_source,
+            max_payload_bytes=settings.max_message_bytes,
+        ),
     )
 
 

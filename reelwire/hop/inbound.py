@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from reelwire.errors import InvalidArgument
+from reelwire.errors import BadPayload, InvalidArgument, TooLarge
 from reelwire.hop.clock import now_us
 from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.lane import Lane
 from reelwire.hop.ledger import Order
 from reelwire.hop.timing import Arrival
 from reelwire.hop.worker import Queued
-from reelwire.media import Offer
+from reelwire.media import Offer, PayloadKind
+from reelwire.settings import MESSAGE_OVERHEAD_BYTES
 from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse
 from reelwire.wire import RawChunk
 
@@ -26,15 +27,14 @@ COALESCE_S = 0.005
 class Inbound:
     """What comes from the caller, and what it is told about it."""
 
-    def __init__(self, up: Lane, *, same_clock: bool) -> None:
+    def __init__(self, up: Lane, offers: Sequence[Offer], *, same_clock: bool) -> None:
         self._up = up
         self._same_clock = same_clock
         self._window = ReceiveWindow()
         self._order = Order()
-        self._open: set[int] = set()
-        self._tracks: set[int] = set()
-        self._frame_tracks: set[int] = set()
-        self._newest: dict[int, Queued] = {}
+        self._kinds = {offer.track: offer.kind for offer in offers}
+        self._open = set(self._kinds)
+        self._taken: dict[int, tuple[int, int]] = {}  # track → seq and arrival of the newest chunk taken
         self._ack_due: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -43,35 +43,53 @@ class Inbound:
         totals = {}
         for offer in inputs:
             totals[offer.track] = self._window.begin(offer.track, window_for(offer, chunk_frames, chunks))
-            self._open.add(offer.track)
-            self._tracks.add(offer.track)
-            if offer.kind.name == "FRAMES":
-                self._frame_tracks.add(offer.track)
             credit = Credit(track=offer.track, total=totals[offer.track], taken_seq=-1)
             self._up.send(ProcessResponse(credit=credit).SerializeToString())
         return totals
 
     @property
     def ended(self) -> bool:
-        """True when every track that was taken has ended."""
+        """True when every track that was offered has ended."""
         return not self._open
 
     @property
     def queued_frames(self) -> int:
         """Frames that wait for work."""
-        return sum(self._window.queued(track) for track in self._frame_tracks)
+        return sum(
+            self._window.queued(track) for track, kind in self._kinds.items() if kind is PayloadKind.FRAMES
+        )
 
     def receive(self, raw: RawChunk) -> Queued:
-        """A chunk arrived. SequenceBroken, InvalidArgument: order, track or credit are not kept."""
+        """A chunk arrived. SequenceBroken, InvalidArgument: order, track or credit are not kept; BadPayload,
+        TooLarge: it is not what its credit was given for."""
         track = raw.header.track
-        if track in self._tracks and track not in self._open:
+        if track in self._kinds and track not in self._open:
             raise InvalidArgument(f"a chunk on track {track} after its End", field="track")
+        self._check_worth(raw)
         self._window.admit(track, raw.cost)
         self._order.check_seq(track, raw.header.seq)
         return Queued(raw, self._arrival(raw))
 
+    def _check_worth(self, raw: RawChunk) -> None:
+        """What a chunk costs is read off its kind: under another's name, or in its header, bytes would come
+        that no credit was given for."""
+        kind = self._kinds.get(raw.header.track)
+        if kind is not None and raw.payload and raw.header.kind != int(kind):
+            raise BadPayload(
+                f"track {raw.header.track} carries payload kind {raw.header.kind}; expected {kind.name}",
+                field="kind",
+            )
+        header_bytes = len(raw.message) - len(raw.payload)
+        if header_bytes > MESSAGE_OVERHEAD_BYTES:
+            raise TooLarge(
+                f"a chunk's header of {header_bytes} bytes; expected at most {MESSAGE_OVERHEAD_BYTES}: "
+                "send fewer frames or drops in each chunk",
+                field="chunk",
+            )
+
     def end(self, track: int) -> None:
-        """End arrived. InvalidArgument: such a track was not offered, or has ended before."""
+        """End arrived; it needs no credit, so it may come before any. InvalidArgument: such a track was not
+        offered, or has ended before."""
         if track not in self._open:
             raise InvalidArgument(f"End of track {track}, which is not open", field="track")
         self._open.discard(track)
@@ -79,7 +97,7 @@ class Inbound:
     def taken(self, queued: Queued) -> None:
         """The stage took a chunk out of its queue: more credit."""
         track = queued.raw.header.track
-        self._newest[track] = queued
+        self._taken[track] = (queued.raw.header.seq, queued.arrival.at_us)
         if self._window.take(track, queued.raw.cost):
             self._announce(track)
         else:
@@ -116,12 +134,12 @@ class Inbound:
         self.flush()
 
     def _announce(self, track: int) -> None:
-        newest = self._newest[track]
+        seq, arrived_us = self._taken[track]
         credit = Credit(
             track=track,
             total=self._window.announce(track),
-            taken_seq=newest.raw.header.seq,
-            held_us=max(0, now_us() - newest.arrival.at_us),
+            taken_seq=seq,
+            held_us=max(0, now_us() - arrived_us),
         )
         self._up.send(ProcessResponse(credit=credit).SerializeToString())
 

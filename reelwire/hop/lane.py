@@ -10,18 +10,22 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from reelwire.errors import Stalled
+from reelwire.errors import Stalled, TooLarge
 from reelwire.hop.clock import now_us
 from reelwire.hop.flow import SendWindow
+from reelwire.hop.overload import inheriting, may_drop, overloaded
+from reelwire.hop.round_trips import RoundTrips
 from reelwire.hop.timing import Arrival
-from reelwire.media import Chunk, Dropped, DropReason, Frames, VideoFormat
+from reelwire.media import Chunk, Dropped, VideoFormat
 from reelwire.payloads import cost, dropped_to_proto, write_payload
 from reelwire.v1 import media_pb2 as pb
+from reelwire.v1.pipeline_pb2 import Credit
 from reelwire.wire import RawChunk, encode_chunk
 
 PENDING_CHUNKS = 2  # ready and not yet under credit, for each track
+MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a reader
 ENCODE_ON_LOOP_BYTES = 64 * 1024
 
 
@@ -35,11 +39,13 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class LanePolicy:
-    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes."""
+    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes.
+    ``max_payload_bytes``: largest payload that is sent; 0: no limit of its own."""
 
     stage: str
     stall_timeout_s: float
     droppable: bool = False
+    max_payload_bytes: int = 0
 
 
 class Lane:
@@ -56,7 +62,8 @@ class Lane:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._seq: dict[int, int] = {}
-        self._sent_at: dict[tuple[int, int], int] = {}
+        self._round_trips = RoundTrips()
+        self._moved_us = now_us()
         self._error: BaseException | None = None
         self._writing = False
         self._gone = False
@@ -64,46 +71,37 @@ class Lane:
         self.formats: dict[int, VideoFormat] = {}
         self.on_sent: Callable[[Chunk], None] = lambda chunk: None
         self.on_drop: Callable[[Dropped], None] = lambda dropped: None
-        self.half_rtt_us = 0
+        self.on_stuck: Callable[[Stalled], None] = self.fail
 
     def send(self, message: bytes) -> None:
-        """A small message: goes before any chunk that waits."""
+        """A small message: goes before any chunk that waits. Where thousands wait the receiver reads none:
+        the message is forgotten and ``on_stuck`` told."""
+        if len(self._control) >= MAX_SMALL_MESSAGES:
+            self.on_stuck(
+                Stalled(
+                    f"{MAX_SMALL_MESSAGES} messages wait and the receiver reads none; read what comes back",
+                    stage=self._policy.stage,
+                )
+            )
+            return
         self._control.append(message)
         self._wake.set()
 
-    def grant(self, track: int, total: int) -> None:
+    def grant(self, credit: Credit) -> None:
         """Credit arrived."""
-        self.window.grant(track, total)
+        self.window.grant(credit.track, credit.total)
+        self._round_trips.answered(credit.track, credit.taken_seq, credit.held_us, now_us())
         self._wake.set()
-
-    def measure_round_trip(self, track: int, seq: int, held_us: int) -> None:
-        """A Credit told which chunk it answers: the smallest round trip counts."""
-        sent = self._sent_at.get((track, seq))
-        if sent is not None:
-            half = max(0, now_us() - sent - held_us) // 2
-            self.half_rtt_us = min(self.half_rtt_us, half) if self.half_rtt_us else half
-            for key in [key for key in self._sent_at if key[0] == track and key[1] <= seq]:
-                del self._sent_at[key]
 
     def last_seq(self, track: int) -> int:
         """The newest seq given to a chunk of this track, or waiting to get one; -1: none."""
         return self._seq.get(track, 0) + len(self._pending.get(track, ())) - 1
 
-    @property
-    def waiting_frames(self) -> int:
-        """Frames that are ready and wait for credit."""
-        return sum(
-            item.chunk.frame_count
-            for items in self._pending.values()
-            for item in items
-            if isinstance(item, Outgoing)
-        )
-
     async def put(self, item: Outgoing | RawChunk) -> None:
         """Queues a chunk; waits while too many wait already. Stalled: nothing moved for too long."""
         track = item.header.track if isinstance(item, RawChunk) else item.chunk.track
         queue = self._pending.setdefault(track, deque())
-        if self._policy.droppable and isinstance(item, Outgoing) and isinstance(item.chunk.payload, Frames):
+        if self._policy.droppable and isinstance(item, Outgoing) and may_drop(item.chunk):
             self._drop_oldest(queue, item)
         else:
             await self._wait_for_room(queue)
@@ -122,31 +120,33 @@ class Lane:
         try:
             await asyncio.wait_for(self._room.wait(), self._policy.stall_timeout_s)
         except TimeoutError:
-            raise Stalled(
-                f"the receiver took nothing for {self._policy.stall_timeout_s:g} s "
-                "(REELWIRE_STALL_TIMEOUT_S)",
-                stage=self._policy.stage,
-            ) from None
+            raise self._stalled() from None
+
+    def _stalled(self) -> Stalled:
+        return Stalled(
+            f"the receiver took nothing for {self._policy.stall_timeout_s:g} s (REELWIRE_STALL_TIMEOUT_S)",
+            stage=self._policy.stage,
+        )
 
     def _drop_oldest(self, queue: deque[Outgoing | RawChunk], item: Outgoing) -> None:
+        """Stalled: the receiver took nothing for so long that it can be no overload."""
         if self._error is not None:
             raise self._error
-        lost: tuple[Dropped, ...] = ()
+        if len(queue) < PENDING_CHUNKS:
+            return
+        if now_us() - self._moved_us > self._policy.stall_timeout_s * 1e6:
+            raise self._stalled()
+        gone = []
         while len(queue) >= PENDING_CHUNKS:
             old = queue.popleft()
             assert isinstance(old, Outgoing)
-            frames = old.chunk.payload
-            lost += old.chunk.dropped
-            if isinstance(frames, Frames):
-                dropped = Dropped(
-                    len(frames), DropReason.OVERLOAD, frames.pts[0], frames.pts[-1], self._policy.stage
-                )
-                self.on_drop(dropped)
-                lost += (dropped,)
-        if lost:
-            heir = queue[0] if queue else item
-            assert isinstance(heir, Outgoing)
-            heir.chunk = replace(heir.chunk, dropped=lost + heir.chunk.dropped)
+            gone.append(old.chunk)
+        lost = [dropped for chunk in gone for dropped in overloaded(chunk, self._policy.stage)]
+        for dropped in lost:
+            self.on_drop(dropped)
+        heir = queue[0] if queue else item
+        assert isinstance(heir, Outgoing)
+        heir.chunk = inheriting(heir.chunk, gone, lost)
 
     async def finish(self) -> None:
         """Waits until all that was put is written. Stalled: nothing moved for too long."""
@@ -205,15 +205,23 @@ class Lane:
     async def _number(self, track: int, item: Outgoing | RawChunk) -> bytes:
         seq = self._seq.get(track, 0)
         self._seq[track] = seq + 1
+        self._moved_us = now_us()
         if isinstance(item, RawChunk):
             self.window.take(track, item.cost)
             return item.message
         self.window.take(track, cost(item.chunk))
         header = self._header(item, seq)
         payload = write_payload(item.chunk, header, self.formats.get(track))
-        self._sent_at[track, seq] = header.sent_us
+        size_bytes = sum(len(part) for part in payload)
+        if 0 < self._policy.max_payload_bytes < size_bytes:
+            raise TooLarge(
+                f"{self._policy.stage} gave a chunk of {size_bytes} bytes, a message takes at most "
+                f"{self._policy.max_payload_bytes}; use smaller chunks, or raise REELWIRE_MAX_MESSAGE_BYTES",
+                stage=self._policy.stage,
+            )
+        self._round_trips.sent(track, seq, header.sent_us)
         self.on_sent(item.chunk)
-        if sum(len(part) for part in payload) <= ENCODE_ON_LOOP_BYTES:
+        if size_bytes <= ENCODE_ON_LOOP_BYTES:
             return encode_chunk(header, payload)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._copier, encode_chunk, header, payload)
@@ -226,7 +234,7 @@ class Lane:
             age_us=max(0, now - item.arrival.captured_us),
             budget_us=item.arrival.budget_us,
             sent_us=now,
-            link_us=self.half_rtt_us,
+            link_us=self._round_trips.half_us,
             trace=item.arrival.trace,
             keyframes=item.chunk.keyframes,
             dropped=[dropped_to_proto(dropped, self._policy.stage) for dropped in item.chunk.dropped],

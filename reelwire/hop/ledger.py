@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from reelwire.errors import PtsNotIncreasing, SequenceBroken
 from reelwire.media import Chunk, Dropped, DropReason, Frames
@@ -36,9 +37,26 @@ class Order:
             self._last_pts[chunk.track] = pts
 
 
+def merged(drops: Iterable[Dropped]) -> tuple[Dropped, ...]:
+    """The same counts with one entry for each stage and reason, so that a list of drops stays short however
+    long it gathers. Its range reaches from the first pts to the last."""
+    found: dict[tuple[str, DropReason], Dropped] = {}
+    for drop in drops:
+        key = (drop.stage, drop.reason)
+        known = found.get(key, drop)
+        found[key] = replace(
+            known,
+            count=drop.count + (known.count if key in found else 0),
+            first_pts=min(known.first_pts, drop.first_pts),
+            last_pts=max(known.last_pts, drop.last_pts),
+        )
+    return tuple(found.values())
+
+
 @dataclass
 class Ledger:
-    """Frames of track 0's kind: in + made = out + dropped + failed."""
+    """Frames of the picture track: in + made = out + dropped + failed. Read while it changes: each count by
+    itself is right, their sum only once the stream is over."""
 
     in_frames: int = 0
     made_frames: int = 0
@@ -53,12 +71,12 @@ class Ledger:
     @property
     def failed_frames(self) -> int:
         """Lost by a fault."""
-        return sum(count for reason, count in self.dropped.items() if reason.failed)
+        return sum(count for reason, count in tuple(self.dropped.items()) if reason.failed)
 
     @property
     def dropped_frames(self) -> int:
         """Lost by a decision."""
-        return sum(count for reason, count in self.dropped.items() if not reason.failed)
+        return sum(count for reason, count in tuple(self.dropped.items()) if not reason.failed)
 
     @property
     def missing_frames(self) -> int:

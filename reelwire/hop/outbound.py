@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reelwire.errors import Internal
+from reelwire.errors import Internal, ResourceExhausted
 from reelwire.formats import offer_from_proto, offer_to_proto
 from reelwire.hop.caller import Caller, CallerResources, Destination
 from reelwire.hop.clock import clock_id
@@ -18,6 +18,8 @@ from reelwire.media import Offer, PayloadKind
 from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 from reelwire.v1.pipeline_pb2 import ProcessRequest, StageSummary
 from reelwire.wire import RawChunk
+
+MAX_EARLY_CONTROLS = 256  # kept until the next hop is open
 
 
 @dataclass
@@ -89,12 +91,17 @@ class Outbound:
         return tuple(_as_chosen(offer, chosen) for offer in offers)
 
     def forward(self, message: ProcessRequest) -> None:
-        """A control for a later stage; kept until the next hop is open."""
+        """A control for a later stage; kept until the next hop is open. ResourceExhausted: too many are."""
         data = message.SerializeToString()
         if self.caller is not None and self.offers is not None:
             self.lane.send(data)
-        else:
+        elif len(self._early) < MAX_EARLY_CONTROLS:
             self._early.append(data)
+        else:
+            raise ResourceExhausted(
+                f"more than {MAX_EARLY_CONTROLS} controls before the stages have accepted; wait for Accepted",
+                field="control",
+            )
 
     async def relay_returns(self) -> None:
         """What comes back goes up as it is, under the caller's credit; until the next hop ends."""

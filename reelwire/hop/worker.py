@@ -6,18 +6,20 @@ thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from threading import Lock
 from typing import Protocol
 
 from reelwire import metrics
 from reelwire.hop.clock import now_us
-from reelwire.hop.ledger import Ledger, Order
+from reelwire.hop.ledger import Ledger, Order, merged
 from reelwire.hop.timing import Arrival, StageTiming
 from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PacketFormat, PayloadKind, split_frames
 from reelwire.payloads import read_chunk
 from reelwire.stage import Opened, Opening, Stage, StageFactory
+from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import Control, End
 from reelwire.wire import RawChunk
 
@@ -54,6 +56,15 @@ class Host(Protocol):
         """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
 
 
+def is_source(offers: Iterable[Offer]) -> bool:
+    """True where pictures first come into being: no track brings any."""
+    return _picture_in(offers) is None
+
+
+def _picture_in(offers: Iterable[Offer]) -> int | None:
+    return picture_track(offer for offer in offers if offer.kind is not PayloadKind.CONTAINER_BYTES)
+
+
 def picture_track(offers: Iterable[Offer]) -> int | None:
     """The track whose frames the accounts count: the first with pictures."""
     for offer in offers:
@@ -68,13 +79,16 @@ class StageWorker:
 
     def __init__(self, factory: StageFactory, opening: Opening, host: Host) -> None:
         self._factory = factory
-        self._opening = opening
+        self._opening = replace(opening, negotiate=self._negotiate)
+        self._agree = opening.negotiate
         self._host = host
         self._name = factory.name
         self._inputs: dict[int, Offer] = {}
         self._order = Order()
-        self._passing: list[Dropped] = []
-        self._picture_in = picture_track(o for o in opening.offers if o.kind is PayloadKind.FRAMES)
+        self._passing: dict[int, tuple[Dropped, ...]] = {}  # by track, drops to be told to the next stage
+        self._outputs: tuple[Offer, ...] = ()
+        self._picture_in = _picture_in(opening.offers)
+        self._lock = Lock()  # the event loop counts what a LIVE source drops
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.ledger = Ledger()
         self.timing = StageTiming(factory.name, encodes=factory.name == "encoder", source=self.is_source)
@@ -82,7 +96,7 @@ class StageWorker:
 
     @property
     def is_source(self) -> bool:
-        """True where raw frames first come into being."""
+        """As the function."""
         return self._picture_in is None
 
     def run(self) -> None:
@@ -126,7 +140,7 @@ class StageWorker:
             self.ledger.in_frames += chunk.frame_count
         for dropped in chunk.dropped:
             stage.gap(dropped)
-            self._passing.append(dropped)
+            self._pass(chunk.track, dropped)
         chunk = replace(chunk, dropped=())  # what others dropped is passed on here, not by the stage
         budget = queued.arrival.budget_us
         if frames and budget and now - queued.arrival.captured_us > budget:
@@ -144,7 +158,7 @@ class StageWorker:
         late = Dropped(len(frames), DropReason.LATE, frames.pts[0], frames.pts[-1], self._name)
         self.lose(late)
         stage.gap(late)
-        self._passing.append(late)
+        self._pass(chunk.track, late)
         self._pass_on_drops()
 
     def _drive(self, stage: Stage, chunks: Iterable[Chunk], *, frames: bool) -> None:
@@ -167,11 +181,9 @@ class StageWorker:
         self._count("made", chunk.made_frames)
         for dropped in chunk.dropped:
             self.lose(dropped)
-        if self._passing:
-            passing, self._passing = tuple(self._passing), []
-            chunk = Chunk(
-                chunk.track, chunk.payload, passing + chunk.dropped, chunk.made_frames, chunk.keyframes
-            )
+        passing = [track for track in self._passing if self._out_track(track) == chunk.track]
+        for track in passing:
+            chunk = replace(chunk, dropped=self._passing.pop(track) + chunk.dropped)
         arrival = self.timing.gave(chunk, compute_us, now_us())
         if self.is_source and self._opening.live and not arrival.budget_us:
             arrival.budget_us = (self._opening.config.latency_budget_ms or 500) * 1000
@@ -184,14 +196,32 @@ class StageWorker:
             return split_frames(chunk, max(1, self.max_chunk_bytes // chunk.payload.format.frame_bytes))
         return (chunk,)
 
+    def _negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
+        self._outputs = self._agree(offers, models)
+        return self._outputs
+
+    def _out_track(self, track: int) -> int:
+        """Where it is told what was dropped on ``track``: there, or with the pictures where the stage gives
+        no such track."""
+        tracks = [offer.track for offer in self._outputs]
+        if track in tracks or not tracks:
+            return track
+        picture = picture_track(self._outputs)
+        return tracks[0] if picture is None else picture
+
+    def _pass(self, track: int, dropped: Dropped) -> None:
+        self._passing[track] = merged((*self._passing.get(track, ()), dropped))
+
     def _pass_on_drops(self) -> None:
-        if self._passing:
-            passing, self._passing = tuple(self._passing), []
-            self._host.emit(Chunk(0, None, passing), Arrival(now_us(), now_us()))
+        """Nothing is told before the stage has agreed with the next one."""
+        while self._passing and self._outputs:
+            track, passing = self._passing.popitem()
+            self._host.emit(Chunk(self._out_track(track), None, passing), Arrival(now_us(), now_us()))
 
     def lose(self, dropped: Dropped) -> None:
-        """This stage lost frames."""
-        self.ledger.drop(dropped)
+        """This stage lost frames. Safe from any thread."""
+        with self._lock:
+            self.ledger.drop(dropped)
         metrics.FRAMES_DROPPED.labels(self._name, dropped.reason.name.lower()).inc(dropped.count)
         self._count("failed" if dropped.reason.failed else "dropped", dropped.count)
 

@@ -1,0 +1,117 @@
+"""A stream that is carried: its config is known, its parts are made, its stage runs.
+
+requests ─▶ inbound ─▶ stage ─▶ outbound ─▶ next hop         (or, at the tail, back to the caller)
+responses ◀─ lane ◀─ what the next hop returns, untouched
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from reelwire import metrics
+from reelwire.errors import Internal, ReelwireError
+from reelwire.hop.bridge import Bridge
+from reelwire.hop.caller import Listeners
+from reelwire.hop.clock import clock_id
+from reelwire.hop.context import ServiceContext
+from reelwire.hop.handshake import TRANSPORT, next_hop, offers_of
+from reelwire.hop.inbound import Inbound
+from reelwire.hop.lane import Lane
+from reelwire.hop.life import Life
+from reelwire.hop.outbound import Outbound
+from reelwire.hop.requests import Requests
+from reelwire.hop.sides import Sides
+from reelwire.hop.stage_side import StageSide
+from reelwire.hop.worker import ABANDON, StageWorker, is_source
+from reelwire.media import Chunk, Offer
+from reelwire.stage import Opening
+from reelwire.v1.config_pb2 import StreamConfig
+
+
+class Carried:
+    """Everything here runs on the event loop; the stage never does."""
+
+    def __init__(self, context: ServiceContext, config: StreamConfig, up: Lane, life: Life) -> None:
+        """InvalidArgument, BadPayload, TooLarge: an offer that cannot be taken."""
+        offers = offers_of(config, context.settings)
+        self._life = life
+        self._context = context
+        inbound = Inbound(up, offers, same_clock=config.clock_id == clock_id())
+        following = next_hop(config, context, self._listeners(), is_source=is_source(offers))
+        self.sides = Sides(context.factory.name, config, up, inbound, Outbound(up, following))
+        self.sides.outbound.on_lane = self._on_lane
+        self.stage_side = StageSide(life, self.sides, self._on_agreed)
+        self.worker = self._make_worker(offers)
+        self._working: asyncio.Future[None] | None = None
+
+    def _listeners(self) -> Listeners:
+        """For what the next hop says; it says nothing before all parts are there."""
+        return Listeners(
+            accepted=lambda accepted: self.sides.tell_accepted(accepted),
+            notice=lambda notice: self.sides.tell_notice(notice),
+            ack=lambda track, through_seq: self.stage_side.on_ack(track, through_seq),
+            failed=self._life.fail,
+        )
+
+    def _make_worker(self, offers: Sequence[Offer]) -> StageWorker:
+        bridge, config = Bridge(self.stage_side), self.sides.config
+        opening = Opening(config.stream_id, config, tuple(offers), bridge.negotiate, bridge.notice)
+        worker = StageWorker(self._context.factory, opening, bridge)
+        worker.max_chunk_bytes = self._context.settings.max_message_bytes
+        return worker
+
+    def start(self, requests: AsyncIterator[bytes]) -> None:
+        """Puts the stage on its thread and reads what the caller sends."""
+        metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).inc()
+        loop = asyncio.get_running_loop()
+        self._working = asyncio.ensure_future(loop.run_in_executor(self._context.workers, self.worker.run))
+        self._life.spawn(Requests(self.sides, self.worker.inbox).read(requests))
+        self._life.spawn(self._finish_after(self._working))
+
+    async def _finish_after(self, working: asyncio.Future[None]) -> None:
+        await working
+        outbound = self.sides.outbound
+        if outbound.offers is None:
+            raise Internal(f"{self.sides.stage} ended without having negotiated what it gives")
+        self.sides.inbound.flush()
+        await outbound.end()
+        if outbound.is_tail:
+            self._life.succeed()
+
+    def _on_agreed(self) -> None:
+        if not self.sides.outbound.is_tail:
+            self._life.spawn(self._relay_returns())
+
+    async def _relay_returns(self) -> None:
+        await self.sides.outbound.relay_returns()
+        await self._worker_left()
+        if not self._life.is_over:
+            await self.sides.up.finish()
+            self._life.succeed()
+
+    def _on_lane(self, lane: Lane) -> None:
+        lane.on_sent, lane.on_drop = self._on_sent, self.worker.lose
+
+    def _on_sent(self, chunk: Chunk) -> None:
+        if chunk.track == self.sides.outbound.picture_track:
+            self.worker.sent(chunk.frame_count)
+
+    def let_go(self, error: ReelwireError) -> None:
+        """The stream is over: whoever waits gets the error, the worker leaves at the next chance."""
+        if self.sides.outbound.lane is not self.sides.up:
+            self.sides.outbound.lane.fail(error)
+        self.worker.inbox.put(ABANDON)
+
+    async def leave(self) -> None:
+        """Leaves the next hop and waits for the worker: the slot is held until it is gone."""
+        await self.sides.outbound.close()
+        await self._worker_left()
+        await self.sides.outbound.close()  # one that the worker was about to open
+        self.sides.inbound.flush()
+        if self._working is not None:
+            metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).dec()
+
+    async def _worker_left(self) -> None:
+        if self._working is not None:
+            await asyncio.wait({self._working})

@@ -1,0 +1,70 @@
+"""What the caller sends, each message to where it belongs. Nothing here waits but for the next message, so
+that credit, acks and controls are read even while everything else is held up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from queue import SimpleQueue
+
+from reelwire.errors import ConfigTwice, InvalidArgument, ResourceExhausted
+from reelwire.formats import MAX_TRACKS
+from reelwire.hop.checks import check_still_there
+from reelwire.hop.sides import Sides
+from reelwire.hop.worker import Item
+from reelwire.v1.pipeline_pb2 import ProcessRequest
+from reelwire.wire import RawChunk, parse
+
+# Chunks, Ends and controls in front of a stage; chunks are bounded by credit long before.
+MAX_WAITING_ITEMS = 4096
+
+
+class Requests:
+    """Feeds a stage's inbox."""
+
+    def __init__(self, sides: Sides, inbox: SimpleQueue[Item]) -> None:
+        self._sides = sides
+        self._inbox = inbox
+
+    async def read(self, messages: AsyncIterator[bytes]) -> None:
+        """Until the caller closes its side. Raises what is wrong with a message; Cancelled where it closed
+        its side too early."""
+        async for data in messages:
+            self._receive(parse(data, ProcessRequest))
+        check_still_there(self._sides.inbound.ended)
+
+    def _receive(self, message: ProcessRequest | RawChunk) -> None:
+        if self._inbox.qsize() > MAX_WAITING_ITEMS:
+            raise ResourceExhausted(
+                f"more than {MAX_WAITING_ITEMS} messages wait for the {self._sides.stage}; send fewer at once"
+            )
+        if isinstance(message, RawChunk):
+            self._inbox.put(self._sides.inbound.receive(message))
+            return
+        match message.WhichOneof("message"):
+            case "config":
+                raise ConfigTwice("a second config; open another stream for another config", field="config")
+            case "end":
+                self._sides.inbound.end(message.end.track)
+                self._inbox.put(message.end)
+            case "credit":
+                credit = message.credit
+                if not 0 <= credit.track < MAX_TRACKS:
+                    raise InvalidArgument(
+                        f"credit for track {credit.track}; expected 0 to {MAX_TRACKS - 1}", field="track"
+                    )
+                self._sides.up.grant(credit)
+            case "control":
+                self._on_control(message)
+            case "release":
+                raise InvalidArgument("release of a slot; pixels are inline on this hop", field="release")
+
+    def _on_control(self, message: ProcessRequest) -> None:
+        stage, route = self._sides.stage, list(self._sides.config.route)
+        if message.control.stage == stage:
+            self._inbox.put(message.control)
+        elif message.control.stage in route[route.index(stage) :]:
+            self._sides.outbound.forward(message)
+        else:
+            raise InvalidArgument(
+                f'control for "{message.control.stage}"; expected one of {", ".join(route)}', field="stage"
+            )
