@@ -65,8 +65,8 @@ def plan(width: int, height: int, shape: Shape) -> Geometry:
     """
     if not shape.width and not shape.height:
         return Geometry(width, height, width, height)
-    to_width = shape.width or _nearest_even(Fraction(shape.height * width, height))
-    to_height = shape.height or _nearest_even(Fraction(shape.width * height, width))
+    to_width = shape.width or nearest_even(Fraction(shape.height * width, height))
+    to_height = shape.height or nearest_even(Fraction(shape.width * height, width))
     one_side = not (shape.width and shape.height)
     if one_side or shape.fit == Fit.FIT_SCALE:
         return Geometry(to_width, to_height, to_width, to_height)
@@ -78,7 +78,8 @@ def plan(width: int, height: int, shape: Shape) -> Geometry:
     return Geometry(inner_width, inner_height, to_width, to_height, x, y)
 
 
-def _nearest_even(size: Fraction) -> int:
+def nearest_even(size: Fraction) -> int:
+    """At least 2, at most MAX_SIDE_PIXELS."""
     return min(MAX_SIDE_PIXELS, max(2, 2 * round(size / 2)))
 
 

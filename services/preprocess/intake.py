@@ -1,168 +1,69 @@
-"""An opened input, looked into as far as its first frames: what it will give, from where its time counts."""
+"""An opened input, looked into as far as its first frames: what it holds, and from where its time counts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from reelwire.errors import InputDamaged, TooLarge
-from reelwire.formats import check_limits
-from reelwire.media import (
-    Offer,
-    PacketFormat,
-    PayloadKind,
-    PixelLayout,
-    SoundFormat,
-    VideoFormat,
-)
+from reelwire.errors import BadParameter, InputDamaged
+from reelwire.media import SoundFormat
 from reelwire.settings import Settings
-from reelwire.v1.config_pb2 import PreprocessConfig
-from services.preprocess.geometry import Geometry, Shape, plan, read_shape
+from services.preprocess.geometry import plan
 from services.preprocess.opened import MICROSECONDS, OpenInput
-from services.preprocess.picture_graph import Kind, Rgb, kind_of, read_background
-from services.preprocess.rate import read_rate
+from services.preprocess.picture_graph import Kind, kind_of
 from services.preprocess.reader import PICTURE, SOUND, Reader
+from services.preprocess.sound_picture import sound_picture_size
 from services.preprocess.sounds import sound_format_of
-from services.preprocess.span import Span, read_span
-
-EITHER_LAYOUT = (PixelLayout.I420, PixelLayout.RGB24)
-MAX_NOMINAL_RATE = 1000
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """A PreprocessConfig, checked."""
-
-    shape: Shape
-    rate: Fraction
-    background: Rgb
-    span: Span
-    mute: bool
-    passthrough: bool
-    sound_picture: int
-
-
-def read_wishes(config: PreprocessConfig) -> Wishes:
-    """BadParameter: something in it cannot be."""
-    return Wishes(
-        read_shape(config),
-        read_rate(config.rate),
-        read_background(config.background),
-        read_span(config),
-        config.mute,
-        config.sound_passthrough,
-        config.sound_picture,
-    )
-
-
-def layouts_for(video: VideoFormat, settings: Settings) -> tuple[PixelLayout, ...]:
-    """Layouts that frames of this size can have, the preferred first. TooLarge: none fits a message."""
-    even = not (video.width & 1 or video.height & 1)
-    possible = EITHER_LAYOUT if even else (PixelLayout.RGB24,)
-    fitting = []
-    for layout in possible:
-        offer = Offer(PICTURE, PayloadKind.FRAMES, video, possible).settled(layout)
-        try:
-            check_limits(offer, settings.max_frame_pixels, settings.max_message_bytes)
-            fitting.append(layout)
-        except TooLarge:
-            if layout is possible[0]:
-                raise
-    return tuple(fitting)
+from services.preprocess.wishes import Wishes
 
 
 class Intake:
     """What a stream knows before its first chunk.
 
     ``origin``: the one moment of the container's time, in exact seconds, that becomes 0 on every track: the
-    earliest first pts of the tracks that are used.
+    earliest first pts of the tracks that are used. ``picture_kind``, ``sound_format``: None where there is no
+    such track. ``size``: width and height that come out.
     """
 
     def __init__(self, opened: OpenInput, wishes: Wishes, settings: Settings) -> None:
-        """InputDamaged: nothing in it can be decoded. TooLarge: over a limit."""
+        """InputDamaged: nothing in it can be decoded. TooLarge: over a limit. BadParameter: what is wished
+        for does not go with this input."""
         self.opened = opened
         self.wishes = wishes
-        self._settings = settings
-        self.reader = Reader(opened, settings, mute=wishes.mute, passthrough=wishes.passthrough)
+        self.sound_only = opened.picture is None
+        if self.sound_only and wishes.passthrough:
+            raise BadParameter(
+                f"{opened.name} has only sound, whose picture is made from its samples; "
+                "leave sound_passthrough off",
+                field="sound_passthrough",
+            )
+        mute = wishes.mute and not self.sound_only
+        self.reader = Reader(opened, settings, mute=mute, passthrough=wishes.passthrough)
         self.picture_kind: Kind | None = None
         self.interlaced = False
         self.sound_format: SoundFormat | None = None
         firsts = [self._look_at_picture(), self._look_at_sound()]
         known = [first for first in firsts if first is not None]
-        container_start = Fraction(opened.container.start_time or 0, MICROSECONDS)
-        self.origin = min(known) if known else container_start
+        self.origin = min(known, default=Fraction(opened.container.start_time or 0, MICROSECONDS))
         if wishes.span.start:
             self.reader.seek(self.origin + wishes.span.start)
 
     @property
-    def geometry(self) -> Geometry | None:
-        """How pictures get their size; None without pictures."""
+    def size(self) -> tuple[int, int]:
+        """Width and height of what comes out."""
         if self.picture_kind is None:
-            return None
-        return plan(*self.picture_kind.upright_size, self.wishes.shape)
-
-    def offers(self) -> tuple[Offer, ...]:
-        """All tracks, the picture first. TooLarge: what comes out is over a limit."""
-        sound = self.sound_offer()
-        return (self.picture_offer(), *(() if sound is None else (sound,)))
-
-    def picture_offer(self) -> Offer:
-        """Of the picture track; only where there are pictures. TooLarge: what comes out is over a limit."""
-        stream, geometry, kind = self.reader.picture, self.geometry, self.picture_kind
-        assert stream is not None
-        assert kind is not None
-        assert geometry is not None
-        rate = self.wishes.rate or nominal_rate(stream)
-        video = VideoFormat(
-            geometry.width,
-            geometry.height,
-            1 / self.wishes.rate if self.wishes.rate else Fraction(stream.time_base),
-            frame_rate=rate,
-            sample_aspect=sample_aspect(stream, swaps=kind.turn.swaps),
-        )
-        seconds = self.expected_s
-        count = int(stream.frames or 0) if self._is_whole else 0
-        layouts = layouts_for(video, self._settings)
-        return Offer(
-            PICTURE,
-            PayloadKind.FRAMES,
-            video,
-            layouts,
-            count or round(rate * seconds),
-            round(seconds * MICROSECONDS),
-        )
-
-    def sound_offer(self) -> Offer | None:
-        """Of the sound track; None without sound."""
-        stream = self.reader.sound
-        if stream is None or self.sound_format is None:
-            return None
-        duration_us = round(self.expected_s * MICROSECONDS)
-        if not self.wishes.passthrough:
-            return Offer(SOUND, PayloadKind.SOUND, self.sound_format, (), 0, duration_us)
-        context = stream.codec_context
-        format_ = PacketFormat(
-            codec=context.codec.canonical_name,
-            time_base=Fraction(stream.time_base),
-            extradata=bytes(context.extradata or b""),
-            sound=self.sound_format,
-        )
-        return Offer(SOUND, PayloadKind.PACKETS, format_, (), 0, duration_us)
+            return sound_picture_size(self.wishes.shape)
+        geometry = plan(*self.picture_kind.upright_size, self.wishes.shape)
+        return geometry.width, geometry.height
 
     @property
     def expected_s(self) -> Fraction:
         """Length of what will come; 0: not known. For progress only."""
-        whole = Fraction(self.opened.duration_us, MICROSECONDS)
-        span = self.wishes.span
+        whole, span = Fraction(self.opened.duration_us, MICROSECONDS), self.wishes.span
         if not whole:
             return Fraction(0) if span.end is None else span.end - span.start
         end = whole if span.end is None else min(whole, span.end)
         return max(Fraction(0), end - span.start)
-
-    @property
-    def _is_whole(self) -> bool:
-        return not (self.wishes.span.start or self.wishes.span.end or self.wishes.rate)
 
     def _look_at_picture(self) -> Fraction | None:
         stream = self.reader.picture
@@ -183,25 +84,13 @@ class Intake:
             self.sound_format = _declared_sound(stream)
             return _moment(stream, None)
         first = self.reader.first(SOUND)
-        if first is None:
-            self.sound_format = _declared_sound(stream)
-            if self.picture_kind is None:
-                raise InputDamaged(f"{self.opened.name}: no sound could be decoded")
-            return None
-        self.sound_format = sound_format_of(first.frame)
-        return _moment(stream, first.pts)
-
-
-def nominal_rate(stream: Any) -> Fraction:
-    """Frames per second as far as the container tells, 0 where it does not or cannot mean it."""
-    rate = Fraction(stream.average_rate or stream.guessed_rate or 0)
-    return rate if 0 < rate <= MAX_NOMINAL_RATE else Fraction(0)
-
-
-def sample_aspect(stream: Any, *, swaps: bool) -> Fraction:
-    """Width of a pixel by its height once the picture is upright; 0 where not known."""
-    aspect = Fraction(stream.sample_aspect_ratio or 0)
-    return 1 / aspect if aspect and swaps else aspect
+        if first is not None:
+            self.sound_format = sound_format_of(first.frame)
+            return _moment(stream, first.pts)
+        if self.sound_only:
+            raise InputDamaged(f"{self.opened.name}: no sound could be decoded")
+        self.sound_format = _declared_sound(stream)
+        return None
 
 
 def _moment(stream: Any, pts: int | None) -> Fraction | None:
@@ -211,6 +100,7 @@ def _moment(stream: Any, pts: int | None) -> Fraction | None:
 
 
 def _declared_sound(stream: Any) -> SoundFormat | None:
+    """As the header says; None where it does not."""
     context = stream.codec_context
     if not context.sample_rate or not context.layout.nb_channels:
         return None

@@ -4,51 +4,33 @@ encoded."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from reelwire.media import Chunk, Packet, Packets
 from services.preprocess.span import Span
-
-
-@dataclass(frozen=True)
-class PacketPlan:
-    """``offset``: ticks taken off every pts and dts."""
-
-    track: int
-    time_base: Fraction
-    offset: int
-    span: Span = field(default_factory=Span)
+from services.preprocess.track_time import TrackTime
 
 
 class PacketTrack:
-    """One track of sound packets."""
+    """One track of sound packets. The first may lie before 0: samples that the decoder discards."""
 
-    def __init__(self, plan: PacketPlan) -> None:
-        self._plan = plan
-        self._last_dts: int | None = None
+    def __init__(self, track: int, time: TrackTime, span: Span) -> None:
+        self._track = track
+        self._time = time
+        self._first = span.first_tick(time.base) if span.start else None
+        self._end = span.end_tick(time.base)
         self.is_complete = False
 
     def add(self, packet: Any) -> Iterator[Chunk]:
-        """The next ``av.Packet``; one without any time follows the one before."""
-        plan, duration = self._plan, int(packet.duration or 0)
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None:
-            pts = 0 if self._last_dts is None else self._last_dts + max(1, duration)
-        else:
-            pts = int(stamp) - plan.offset
-        end = plan.span.end_tick(plan.time_base)
-        if end is not None and pts >= end:
+        """The next ``av.Packet``; one without a pts follows the one before."""
+        duration = int(packet.duration or 0)
+        pts = self._time.next(packet.pts if packet.pts is not None else packet.dts)
+        self._time.nominal = max(1, duration)
+        if self._end is not None and pts >= self._end:
             self.is_complete = True
-            return
-        if plan.span.start and pts + duration <= plan.span.first_tick(plan.time_base):
-            return
-        if self._last_dts is not None and pts <= self._last_dts:
-            pts = self._last_dts + 1
-        self._last_dts = pts
-        yield Chunk(plan.track, Packets((Packet(pts, pts, duration, True, bytes(packet)),)))
+        elif self._first is None or pts + duration > self._first:
+            yield Chunk(self._track, Packets((Packet(pts, pts, duration, True, bytes(packet)),)))
 
     def flush(self) -> Iterator[Chunk]:
         """Nothing is held."""
-        yield from ()
+        return iter(())

@@ -33,7 +33,17 @@ class PicturePlan:
 @dataclass(slots=True)
 class _Waiting:
     frame: Any
+    made: bool
+    keyframe: bool
     pixels: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    pts: int
+    pixels: Pixels
+    made: bool
+    keyframe: bool
 
 
 class PictureTrack:
@@ -45,55 +55,69 @@ class PictureTrack:
         self._rate: ConstantRate[_Waiting] | None = None
         if plan.rate:
             self._rate = ConstantRate(plan.rate, plan.source)
-        self._ready: list[tuple[int, Pixels, bool]] = []  # pts, pixels, made
+        self._ready: list[_Ready] = []
         self._drops = DropLog()
         self.is_complete = False
 
-    def add(self, frame: Any, pts: int, duration: int) -> Iterator[Chunk]:
-        """The next ``av.VideoFrame``; gives the chunks that are full."""
+    def add(
+        self, frame: Any, pts: int, duration: int, *, made: bool = False, keyframe: bool = False
+    ) -> Iterator[Chunk]:
+        """The next ``av.VideoFrame``; gives the chunks that are full. ``made``: no frame of the input.
+        ``keyframe``: it, or what is shown in its place, must start a GOP."""
         span, source = self._plan.span, self._plan.source
         if span.is_before(pts, source) or span.is_after(pts, source):
             self.is_complete = self.is_complete or span.is_after(pts, source)
             self.drop(DropReason.TRIMMED, pts)
             return
-        waiting = _Waiting(frame)
+        waiting = _Waiting(frame, made, keyframe)
         if self._rate is None:
-            yield from self._put(pts, waiting, made=False)
+            yield from self._put(pts, waiting, made=made)
         else:
-            yield from self._decided(self._rate.push(pts, duration, waiting))
+            yield from self._decided(self._rate.push(pts, duration, waiting), heir=waiting)
 
     def drop(self, reason: DropReason, pts: int) -> None:
         """A frame that will not come; ``pts`` as for ``add``."""
         self._drops.add(reason, rescale(pts, self._plan.source, self._plan.format.time_base))
 
+    def cut(self) -> Iterator[Chunk]:
+        """The frames that are ready, in a chunk that is not full."""
+        if self._ready:
+            yield self._chunk()
+
     def flush(self) -> Iterator[Chunk]:
         """What is left, and the drops that no chunk carried."""
         if self._rate is not None:
-            yield from self._decided(self._rate.flush())
-        if self._ready:
-            yield self._chunk()
+            yield from self._decided(self._rate.flush(), heir=None)
+        yield from self.cut()
         drops = self._drops.take()
         if drops:
             yield Chunk(self._plan.track, None, drops)
 
-    def _decided(self, decisions: Iterator[Shown[_Waiting] | Skipped]) -> Iterator[Chunk]:
+    def _decided(
+        self, decisions: Iterator[Shown[_Waiting] | Skipped[_Waiting]], *, heir: _Waiting | None
+    ) -> Iterator[Chunk]:
+        """``heir``: the frame that comes in place of one that is skipped."""
         for decision in decisions:
             if isinstance(decision, Skipped):
                 self._drops.add(DropReason.RATE, decision.slot)
+                if heir is not None:
+                    heir.keyframe = heir.keyframe or decision.item.keyframe
             else:
                 yield from self._put(decision.slot, decision.item, made=decision.repeated)
+                decision.item.keyframe = False
 
     def _put(self, pts: int, waiting: _Waiting, *, made: bool) -> Iterator[Chunk]:
         if waiting.pixels is None:
             waiting.pixels, waiting.frame = self._graphs.run(waiting.frame), None
-        self._ready.append((pts, waiting.pixels, made))
+        self._ready.append(_Ready(pts, waiting.pixels, made, waiting.keyframe))
         if len(self._ready) >= self._plan.chunk_frames:
             yield self._chunk()
 
     def _chunk(self) -> Chunk:
         ready, self._ready = self._ready, []
-        arrays = [pixels for _, pixels, _ in ready]
+        arrays = [each.pixels for each in ready]
         stack = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
-        frames = Frames(self._plan.format, tuple(pts for pts, _, _ in ready), read_only(stack))
-        made = sum(made for _, _, made in ready)
-        return Chunk(self._plan.track, frames, self._drops.take(), made)
+        frames = Frames(self._plan.format, tuple(each.pts for each in ready), read_only(stack))
+        made = sum(each.made for each in ready)
+        keyframes = tuple(place for place, each in enumerate(ready) if each.keyframe)
+        return Chunk(self._plan.track, frames, self._drops.take(), made, keyframes)

@@ -46,10 +46,11 @@ class Shown(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Generic[Item]):
     """A frame that no slot was left for."""
 
     slot: int
+    item: Item
 
 
 class ConstantRate(Generic[Item]):
@@ -63,7 +64,7 @@ class ConstantRate(Generic[Item]):
         self._next = 0
         self._end = 0
 
-    def push(self, pts: int, duration: int, item: Item) -> Iterator[Shown[Item] | Skipped]:
+    def push(self, pts: int, duration: int, item: Item) -> Iterator[Shown[Item] | Skipped[Item]]:
         """What is decided now that this frame is known. ``duration`` in ticks counts for the last one."""
         slot = rescale(pts, self._source, self.time_base)
         if self._held is not None:
@@ -73,17 +74,17 @@ class ConstantRate(Generic[Item]):
         self._held, self._held_is_shown = (slot, item), False
         self._end = rescale(pts + duration, self._source, self.time_base)
 
-    def flush(self) -> Iterator[Shown[Item] | Skipped]:
+    def flush(self) -> Iterator[Shown[Item] | Skipped[Item]]:
         """The last frame, for as long as it lasts."""
         if self._held is not None:
             yield from self._show_until(max(self._end, self._next + 1))
             self._held = None
 
-    def _show_until(self, end: int) -> Iterator[Shown[Item] | Skipped]:
+    def _show_until(self, end: int) -> Iterator[Shown[Item] | Skipped[Item]]:
         assert self._held is not None
         slot, item = self._held
         if self._next >= end:
-            yield Skipped(slot)
+            yield Skipped(slot, item)
         while self._next < end:
             yield Shown(self._next, item, self._held_is_shown)
             self._held_is_shown = True

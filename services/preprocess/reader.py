@@ -62,6 +62,7 @@ class Reader:
         self.picture = opened.picture
         self.sound = None if mute else opened.sound
         self.ended_early = ""
+        self.refused_sound_count = 0
         self._tracks = {
             stream.index: track
             for track, stream in ((PICTURE, self.picture), (SOUND, self.sound))
@@ -93,6 +94,11 @@ class Reader:
     def leave_out(self, track: int) -> None:
         """No more of this track: its packets are neither decoded nor counted from here on."""
         self._left_out.add(track)
+
+    @property
+    def is_done(self) -> bool:
+        """Every track was left out."""
+        return self._left_out >= set(self._tracks.values())
 
     def first(self, track: int) -> Decoded | None:
         """The first frame of a track, without taking it. None: none within what may be looked through.
@@ -164,5 +170,6 @@ class Reader:
         except av.FFmpegError:
             if packet.size:
                 items.append(Refused(track, packet.pts))
+                self.refused_sound_count += track == SOUND
         self._met_frames += len(items)
         return items

@@ -6,128 +6,151 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from reelwire.media import Chunk, DropReason, Offer, PacketFormat, SoundFormat
+from reelwire.media import Chunk, DropReason, Offer, PacketFormat, Sound, SoundFormat
 from reelwire.settings import Settings
-from services.preprocess.intake import Intake, nominal_rate
+from services.preprocess.intake import Intake
+from services.preprocess.offers import nominal_rate
 from services.preprocess.opened import check_duration
 from services.preprocess.pacing import Pacer
-from services.preprocess.packets import PacketPlan, PacketTrack
+from services.preprocess.packets import PacketTrack
 from services.preprocess.picture_graph import PictureGraphs, Target
 from services.preprocess.pictures import PicturePlan, PictureTrack
-from services.preprocess.pts import RisingPts, origin_ticks
 from services.preprocess.reader import PICTURE, SOUND, Decoded, Refused
+from services.preprocess.sound_picture import SoundPicture
 from services.preprocess.sounds import SoundPlan, SoundTrack
-
-
-class TrackTime:
-    """From a container's pts to the clip's own: rebased, each above the one before."""
-
-    def __init__(self, stream: Any, origin: Fraction, nominal: int) -> None:
-        """``nominal``: ticks of one frame where nothing says better."""
-        self.base = Fraction(stream.time_base)
-        self.offset = origin_ticks(origin, self.base)
-        self.nominal = max(1, nominal)
-        self.rising = RisingPts(self.base, self.nominal)
-        self.last = 0
-
-    def next(self, pts: int | None) -> int:
-        """Of the next frame."""
-        self.last = self.rising.next(None if pts is None else pts - self.offset)
-        return self.last
+from services.preprocess.track_time import TrackTime
 
 
 class Run:
-    """Ends by itself when all that was asked for has come."""
+    """Ends by itself when all that was asked for has come.
+
+    ``source_frames``: pictures met so far, decoded or refused. ``damaged_frames``: used although the decoder
+    flagged them. ``pacer``: waits until each frame is due.
+    """
 
     def __init__(
-        self, intake: Intake, agreed: tuple[Offer, ...], chunk_frames: int, settings: Settings
+        self,
+        intake: Intake,
+        agreed: tuple[Offer, ...],
+        settings: Settings,
+        *,
+        chunk_frames: int = 1,
+        pacer: Pacer | None = None,
     ) -> None:
         self._intake = intake
+        self._reader = intake.reader
         self._settings = settings
+        self._pacer = pacer
         self._bounded = not (intake.opened.realtime or intake.opened.endless)
         self.source_frames = 0
         self.damaged_frames = 0
-        for offer in agreed:
-            if offer.track == PICTURE:
-                self._open_picture(offer, chunk_frames)
-            else:
-                self._open_sound(offer)
+        offers = {offer.track: offer for offer in agreed}
+        self._gives_sound = SOUND in offers
+        self._picture_time = _picture_time(intake)
+        self._picture = self._open_picture(offers[PICTURE], chunk_frames)
+        self._sound_picture: SoundPicture | None = None
+        self._sound: SoundTrack | PacketTrack | None = None
+        if self._reader.sound is not None and intake.sound_format is not None:
+            self._sound_time = TrackTime(Fraction(self._reader.sound.time_base), intake.origin)
+            self._sound = self._open_sound(offers.get(SOUND), intake.sound_format)
+        if intake.sound_only and intake.sound_format is not None:
+            rate = offers[PICTURE].video.frame_rate
+            self._sound_picture = SoundPicture(
+                intake.sound_format, intake.size, rate, waves=intake.wishes.waves
+            )
 
-    _picture: PictureTrack | None = None
-    _sound: SoundTrack | PacketTrack | None = None
-
-    def _open_picture(self, offer: Offer, chunk_frames: int) -> None:
-        intake, stream = self._intake, self._intake.reader.picture
-        assert stream is not None
-        rate = nominal_rate(stream)
-        nominal = round(1 / (rate * Fraction(stream.time_base))) if rate else 1
-        self._picture_time = TrackTime(stream, intake.origin, nominal)
-        wishes, video = intake.wishes, offer.video
+    def _open_picture(self, offer: Offer, chunk_frames: int) -> PictureTrack:
+        wishes, video = self._intake.wishes, offer.video
         target = Target(video.width, video.height, video.layout, wishes.shape, wishes.background)
-        plan = PicturePlan(PICTURE, self._picture_time.base, video, chunk_frames, wishes.rate, wishes.span)
-        self._picture = PictureTrack(plan, PictureGraphs(target))
-
-    def _open_sound(self, offer: Offer) -> None:
-        intake, stream = self._intake, self._intake.reader.sound
-        self._sound_time = TrackTime(stream, intake.origin, 1)
-        time, span = self._sound_time, intake.wishes.span
-        if isinstance(offer.format, PacketFormat):
-            self._sound = PacketTrack(PacketPlan(SOUND, time.base, time.offset, span))
+        if self._picture_time is None:  # made for the sound, which is trimmed already
+            plan = PicturePlan(PICTURE, video.time_base, video, chunk_frames)
         else:
-            assert isinstance(offer.format, SoundFormat)
-            self._sound = SoundTrack(SoundPlan(SOUND, time.base, offer.format, span))
+            base = self._picture_time.base
+            plan = PicturePlan(PICTURE, base, video, chunk_frames, wishes.rate, wishes.span)
+        return PictureTrack(plan, PictureGraphs(target))
 
-    def chunks(self, pacer: Pacer | None = None) -> Iterator[Chunk]:
-        """All of it. ``pacer``: waits until each frame is due.
+    def _open_sound(self, offer: Offer | None, sound: SoundFormat) -> SoundTrack | PacketTrack:
+        span = self._intake.wishes.span
+        if offer is not None and isinstance(offer.format, PacketFormat):
+            return PacketTrack(SOUND, self._sound_time, span)
+        return SoundTrack(SoundPlan(SOUND, self._sound_time.base, sound, span))
+
+    @property
+    def repaired_count(self) -> int:
+        """Pictures whose pts was missing or did not rise."""
+        time = self._picture_time
+        return 0 if time is None else time.repaired_count + time.derived_count
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All of it.
 
         TooLarge: it is longer, or a frame larger, than the header said. InputDamaged, Unavailable: as
         ``Reader`` says.
         """
-        for item in self._intake.reader:
+        for item in self._reader:
             if item.track == PICTURE:
-                yield from self._picture_item(item, pacer)
+                yield from self._picture_item(item)
             elif isinstance(item, Decoded):
-                yield from self._sound_item(item, pacer)
-            if self._is_complete:
+                yield from self._sound_item(item)
+            if self._reader.is_done:
                 break
-        for track in (self._picture, self._sound):
-            if track is not None:
-                yield from track.flush()
+        if self._sound is not None:
+            for chunk in self._sound.flush():
+                yield from self._sounding(chunk)
+        if self._sound_picture is not None:
+            yield from self._made(self._sound_picture.flush())
+        yield from self._picture.flush()
 
-    @property
-    def _is_complete(self) -> bool:
-        return all(track is None or track.is_complete for track in (self._picture, self._sound))
-
-    def _picture_item(self, item: Decoded | Refused, pacer: Pacer | None) -> Iterator[Chunk]:
-        assert self._picture is not None
+    def _picture_item(self, item: Decoded | Refused) -> Iterator[Chunk]:
         time = self._picture_time
+        assert time is not None
         self.source_frames += 1
         if isinstance(item, Refused):
-            pts = time.last if item.pts is None else item.pts - time.offset
+            pts = (time.last or 0) if item.pts is None else time.rebased(item.pts)
             self._picture.drop(DropReason.UNDECODABLE, pts)
             return
         self.damaged_frames += bool(item.frame.is_corrupt)
         pts = time.next(item.pts)
-        self._check_and_wait(pts * time.base, pacer)
+        self._check_and_wait(pts * time.base)
         yield from self._picture.add(item.frame, pts, int(item.frame.duration or 0) or time.nominal)
         if self._picture.is_complete:
-            self._intake.reader.leave_out(PICTURE)
+            self._reader.leave_out(PICTURE)
 
-    def _sound_item(self, item: Decoded, pacer: Pacer | None) -> Iterator[Chunk]:
-        assert self._sound is not None
-        time = self._sound_time
+    def _sound_item(self, item: Decoded) -> Iterator[Chunk]:
+        if self._sound is None:
+            return
         if isinstance(self._sound, PacketTrack):
             yield from self._sound.add(item.frame)
-            return
-        pts = None if item.pts is None else time.next(item.pts)
-        if pts is not None:
-            self._check_and_wait(pts * time.base, pacer)
-        yield from self._sound.add(item.frame, pts)
+        else:
+            pts = None if item.pts is None else self._sound_time.next(item.pts)
+            if pts is not None:
+                self._check_and_wait(pts * self._sound_time.base)
+            for chunk in self._sound.add(item.frame, pts):
+                yield from self._sounding(chunk)
         if self._sound.is_complete:
-            self._intake.reader.leave_out(SOUND)
+            self._reader.leave_out(SOUND)
 
-    def _check_and_wait(self, moment: Fraction, pacer: Pacer | None) -> None:
+    def _sounding(self, chunk: Chunk) -> Iterator[Chunk]:
+        if self._gives_sound:
+            yield chunk
+        if self._sound_picture is not None:
+            assert isinstance(chunk.payload, Sound)
+            yield from self._made(self._sound_picture.add(chunk.payload))
+
+    def _made(self, pictures: Iterator[tuple[int, Any]]) -> Iterator[Chunk]:
+        for slot, frame in pictures:
+            yield from self._picture.add(frame, slot, 1, made=True)
+
+    def _check_and_wait(self, moment: Fraction) -> None:
         if self._bounded:
             check_duration(moment, self._settings)
-        if pacer is not None:
-            pacer.wait_for(moment)
+        if self._pacer is not None:
+            self._pacer.wait_for(moment)
+
+
+def _picture_time(intake: Intake) -> TrackTime | None:
+    stream = intake.reader.picture
+    if stream is None:
+        return None
+    base, rate = Fraction(stream.time_base), nominal_rate(stream)
+    return TrackTime(base, intake.origin, round(1 / (rate * base)) if rate else 1)

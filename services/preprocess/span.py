@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from reelwire.errors import BadParameter
-from reelwire.timeline import rescale
 from reelwire.v1.config_pb2 import PreprocessConfig
+from services.preprocess.track_time import ticks_of
 
 _NANOSECOND = 1_000_000_000
 
@@ -31,11 +31,11 @@ class Span:
 
     def first_tick(self, time_base: Fraction) -> int:
         """The tick nearest to the start."""
-        return _ticks(self.start, time_base)
+        return ticks_of(self.start, time_base)
 
     def end_tick(self, time_base: Fraction) -> int | None:
         """The tick nearest to the end, which is not kept."""
-        return None if self.end is None else _ticks(self.end, time_base)
+        return None if self.end is None else ticks_of(self.end, time_base)
 
 
 def read_span(config: PreprocessConfig) -> Span:
@@ -50,7 +50,3 @@ def read_span(config: PreprocessConfig) -> Span:
 
 def _exact(seconds: float) -> Fraction:
     return Fraction(seconds).limit_denominator(_NANOSECOND)
-
-
-def _ticks(seconds: Fraction, time_base: Fraction) -> int:
-    return rescale(seconds.numerator, Fraction(1, seconds.denominator), time_base)

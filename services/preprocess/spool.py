@@ -22,15 +22,10 @@ class Spool:
             raise ResourceExhausted(self._trouble(error), field="spool_dir") from None
         self.size_bytes = 0
 
-    def check_announced(self, size_bytes: int) -> None:
-        """TooLarge: the caller says that more will come than is taken."""
-        if size_bytes > self._limit_bytes:
-            raise TooLarge(self._too_large(size_bytes), field="size_bytes")
-
     def append(self, data: bytes | memoryview) -> None:
         """TooLarge: more than is taken. ResourceExhausted: the disk is full."""
         if self.size_bytes + len(data) > self._limit_bytes:
-            raise TooLarge(self._too_large(self.size_bytes + len(data)), field="input")
+            raise TooLarge(_too_large(self.size_bytes + len(data), self._limit_bytes), field="input")
         try:
             self._file.write(data)
         except OSError as error:
@@ -50,11 +45,18 @@ class Spool:
         """Frees the disk."""
         self._file.close()
 
-    def _too_large(self, size_bytes: int) -> str:
-        return (
-            f"the upload is at least {size_bytes} bytes, at most {self._limit_bytes}; "
-            "send less, or raise REELWIRE_MAX_UPLOAD_BYTES"
-        )
-
     def _trouble(self, error: OSError) -> str:
         return f"cannot keep the upload in {self._folder} (REELWIRE_SPOOL_DIR): {error.strerror}"
+
+
+def check_announced(size_bytes: int, settings: Settings) -> None:
+    """TooLarge: the caller says that more will come than is taken."""
+    if size_bytes > settings.max_upload_bytes:
+        raise TooLarge(_too_large(size_bytes, settings.max_upload_bytes), field="size_bytes")
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> str:
+    return (
+        f"the upload is at least {size_bytes} bytes, at most {limit_bytes}; "
+        "send less, or raise REELWIRE_MAX_UPLOAD_BYTES"
+    )

@@ -8,13 +8,19 @@ from reelwire.errors import BadParameter
 from reelwire.media import Chunk, ContainerBytes, Offer, PayloadKind
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough
+from reelwire.v1.pipeline_pb2 import Notice
 from services.preprocess.containers import open_bytes
+from services.preprocess.frames_stage import open_frames
 from services.preprocess.inputs import open_named
-from services.preprocess.intake import Intake, Wishes, read_wishes
+from services.preprocess.intake import Intake
+from services.preprocess.offers import offers_of
 from services.preprocess.opened import OpenInput, check_input
 from services.preprocess.pacing import Pacer
+from services.preprocess.prompt_stage import PromptStage
+from services.preprocess.remarks import notices_of
 from services.preprocess.run import Run
-from services.preprocess.spool import Spool
+from services.preprocess.spool import Spool, check_announced
+from services.preprocess.wishes import Wishes, read_wishes
 
 
 class SourceStage(PassThrough):
@@ -52,10 +58,28 @@ class SourceStage(PassThrough):
         opened = self._opened = self._open_input()
         check_input(opened, self._settings)
         intake = Intake(opened, self._wishes, self._settings)
-        agreed = self._opening.negotiate(intake.offers())
-        self._run = Run(intake, tuple(agreed), self._opening.chunk_frames, self._settings)
+        for line in notices_of(intake):
+            self._warn(line)
+        agreed = self._opening.negotiate(offers_of(intake, self._settings))
         pacer = Pacer() if self._opening.live and not opened.realtime else None
-        yield from self._run.chunks(pacer)
+        run = self._run = Run(
+            intake, tuple(agreed), self._settings, chunk_frames=self._opening.chunk_frames, pacer=pacer
+        )
+        yield from run.chunks()
+        self._tell_damage(run, intake)
+
+    def _tell_damage(self, run: Run, intake: Intake) -> None:
+        if intake.reader.ended_early:
+            self._warn(f"{intake.opened.name} ends early: {intake.reader.ended_early}")
+        if intake.reader.refused_sound_count:
+            self._warn(f"{intake.reader.refused_sound_count} packets of sound could not be decoded")
+        if run.damaged_frames:
+            self._warn(f"{run.damaged_frames} frames are damaged and were used")
+        if run.repaired_count:
+            self._warn(f"{run.repaired_count} frames had no pts, or one that does not rise; it was repaired")
+
+    def _warn(self, line: str) -> None:
+        self._opening.notice(Notice.KIND_WARNING, line)
 
     def snapshot(self) -> bytes | None:
         """A decoder's memory cannot be saved."""
@@ -103,12 +127,20 @@ class PreprocessFactory:
         BadParameter: the config cannot be. TooLarge: an upload that is announced as over the limit.
         """
         wishes = read_wishes(opening.config.preprocess)
-        source = opening.config.input.WhichOneof("source")
+        given = opening.config.input
+        source = given.WhichOneof("source")
+        if source is None:
+            return open_frames(opening, wishes, self._settings)
         if source == "upload":
             return self._upload(opening, wishes)
-        url = opening.config.input.url
+        if opening.offers:
+            raise BadParameter(
+                f"input.{source} and {_kinds(opening.offers)} as well; expected one of them", field="offers"
+            )
+        if source == "text":
+            return Opened(PromptStage(opening), ())
         stage = SourceStage(
-            opening, wishes, self._settings, lambda: open_named(url, self._settings, live=opening.live)
+            opening, wishes, self._settings, lambda: open_named(given.url, self._settings, live=opening.live)
         )
         return Opened(stage, ())
 
@@ -121,6 +153,7 @@ class PreprocessFactory:
             raise BadParameter(
                 f"an upload is one track of CONTAINER_BYTES; got {_kinds(offers)}", field="offers"
             )
+        check_announced(opening.config.input.upload.size_bytes, self._settings)
         return Opened(UploadStage(opening, wishes, self._settings), offers)
 
 
