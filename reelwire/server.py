@@ -180,6 +180,23 @@ def _exit_now() -> NoReturn:
     os._exit(1)
 
 
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Whoever started this process holds the other end of the pipe: it ends with them, even when they are
+    killed, on any system. OSError: standard input is no pipe."""
+    number = sys.stdin.fileno()
+
+    def on_readable() -> None:
+        if not os.read(number, 4096):
+            loop.remove_reader(number)
+            log.info("standard input ended")
+            stop.set()
+
+    try:
+        loop.add_reader(number, on_readable)
+    except PermissionError:
+        raise OSError("REELWIRE_STOP_WITH_STDIN=1 needs a pipe as standard input") from None
+
+
 async def _serve(service: Service, settings: Settings) -> None:
     server = Server(service, settings)
     _configure_logs(settings, server.stage)
@@ -194,6 +211,8 @@ async def _serve(service: Service, settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    if settings.stop_with_stdin:
+        _watch_stdin(loop, stop)
     await server.start()
     log.info(
         "%s serves on %s:%d, metrics on http://%s:%d/metrics",

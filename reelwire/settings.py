@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     start_timeout_s: float = Field(30, gt=0, le=600, description="Wait for the next hop to accept.")
     stall_timeout_s: float = Field(60, gt=0, description="Wait for a peer that neither sends nor takes.")
     drain_s: float = Field(30, ge=0, description="Time for streams to end after SIGTERM.")
+    stop_with_stdin: bool = Field(False, description="Drain and exit when standard input, a pipe, ends.")
     input_root: Path | None = Field(None, description="Folder for server-side paths; unset: none.")
     input_urls: str = Field("", description='Allowed URL prefixes: "rtmp://10.0.0.5,udp://0.0.0.0".')
     input_devices: str = Field("", description='Allowed camera devices, with commas: "/dev/video0".')
