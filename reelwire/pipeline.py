@@ -1,49 +1,14 @@
-"""StreamConfig as YAML and from the command line's options: the same words, the same checks."""
+"""A pipeline in words: effects as the command line names them, and the whole as a flowchart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
-from google.protobuf import json_format
 
-from reelwire.errors import BadParameter, InputNotFound
-from reelwire.hop.checks import STAGES, check_config
+from reelwire.errors import BadParameter
 from reelwire.v1.config_pb2 import EffectConfig, StreamConfig
-
-
-def parse_pipeline(text: str, name: str = "pipeline") -> StreamConfig:
-    """YAML → StreamConfig. BadParameter: no YAML, an unknown key, a wrong type; names where."""
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadParameter(f"{name} is not YAML: {' '.join(str(error).split())}", field="config") from None
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise BadParameter(
-            f"{name} holds a {type(data).__name__}; expected keys of StreamConfig", field="config"
-        )
-    config = StreamConfig()
-    try:
-        json_format.ParseDict(data, config)
-    except json_format.ParseError as error:
-        raise BadParameter(f"{name}: {' '.join(str(error).split())}", field="config") from None
-    if not config.route:
-        config.route.extend(STAGES)
-    check_config(config, config.route[0])
-    return config
-
-
-def load_pipeline(path: Path) -> StreamConfig:
-    """The same from a file. InputNotFound: it is not there."""
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise InputNotFound(f"config {path}: {error.strerror}", field="config") from None
-    return parse_pipeline(text, str(path))
 
 
 def parse_effect(text: str) -> EffectConfig:
@@ -58,7 +23,10 @@ def parse_effect(text: str) -> EffectConfig:
     for part in _split(rest):
         key, equals, value = part.partition("=")
         if not equals:
-            raise BadParameter(f'effect "{text}": "{part}" is not PARAM=VALUE', field="effect")
+            raise BadParameter(
+                f'effect "{text}": "{part}" is not PARAM=VALUE; put a value that has commas in quotes',
+                field="effect",
+            )
         effect.params.update({key.strip(): _value(value)})
     return effect
 

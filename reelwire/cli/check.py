@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from reelwire.cli.console import EXIT_ERROR, one_line_errors, out
-from reelwire.models.check import explain
 
 
 def check(
     model: Annotated[Path, typer.Argument(help="model.onnx, or the directory that holds it")],
 ) -> None:
-    """Explain what is understood of an ONNX model, or what is missing and how to say it."""
+    """Explain what is understood of an ONNX model, or what is missing and how to say it.
+
+    reelwire check my-models/sketch/model.onnx
+    """
+    from reelwire.models.check import explain  # half a second that no other command needs
+
     with one_line_errors():
         explained = explain(model)
         for line in explained.understood:

@@ -1,58 +1,81 @@
-"""Where a command finds the services: those that --connect names, or four of its own."""
+"""Where a command finds the services: those that --connect names, or some of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from reelwire.cli.console import err
-from reelwire.cli.processes import running_services
+from reelwire.cli.group import running_services
 from reelwire.client.sdk import Reelwire, connect
-from reelwire.errors import BadParameter
+from reelwire.errors import BadParameter, Internal, ReelwireError, Unavailable, choose_from
 from reelwire.hop.checks import STAGES
 
 Result = TypeVar("Result")
+KEPT_LINES = 5000
 
 Connect = Annotated[
     str,
     typer.Option(
-        help="Use running services instead of starting some: HOST:PORT of preprocess, or "
-        "stage=HOST:PORT with commas between.",
+        help="Use running services instead of starting some: HOST:PORT, or stage=HOST:PORT with commas "
+        "between. `reelwire serve` prints it.",
         rich_help_panel="Services",
     ),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show the services' logs.", rich_help_panel="Services")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Show the logs of all services on standard error.", rich_help_panel="Services"
+    ),
 ]
 
 
-def parse_addresses(text: str) -> dict[str, str]:
-    """ "HOST:PORT" → preprocess; "stage=HOST:PORT,…" → those."""
-    if "=" not in text:
-        return {"preprocess": text}
-    addresses = {}
+def parse_addresses(text: str, stage: str) -> dict[str, str]:
+    """ "HOST:PORT" → that of ``stage``; "stage=HOST:PORT,…" → those. BadParameter: neither."""
+    addresses: dict[str, str] = {}
     for part in text.split(","):
-        stage, _, address = part.strip().partition("=")
-        if stage not in STAGES or not address:
-            raise BadParameter(f'--connect "{part}"; expected stage=HOST:PORT with a stage of {STAGES}')
-        addresses[stage] = address
+        name, equals, address = part.strip().rpartition("=")
+        name = name if equals else stage
+        if name not in STAGES:
+            raise BadParameter(f"--connect: {choose_from('stage', name, STAGES)}", field="connect")
+        host, colon, port = address.rpartition(":")
+        if not (address.startswith("unix:") or (host and colon and port.isdigit())):
+            raise BadParameter(f'--connect "{part}"; expected HOST:PORT or stage=HOST:PORT', field="connect")
+        addresses[name] = f"{addresses[name]},{address}" if name in addresses else address
     return addresses
 
 
-def log_printer(verbose: bool) -> Callable[[str], None]:
-    """Prints the services' lines: all of them, or warnings and errors only."""
+class Log:
+    """The lines of all services in one place: shown, and kept for when something breaks."""
 
-    def show(line: str) -> None:
-        if verbose or " WARNING " in line or " ERROR " in line:
+    def __init__(self, *, show: bool) -> None:
+        self._show = show
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+
+    def __call__(self, line: str) -> None:
+        self._lines.append(line)
+        if self._show:
             err.print(line, markup=False, style="dim")
 
-    return show
+    def keep_for(self, error: ReelwireError) -> None:
+        """Writes the lines to a file that the message names, where they say more than the error does."""
+        if self._show or not self._lines or not isinstance(error, Internal | Unavailable):
+            return
+        try:
+            handle, name = tempfile.mkstemp(prefix="reelwire-", suffix=".log")
+            with os.fdopen(handle, "w") as file:
+                file.writelines(f"{line}\n" for line in self._lines)
+        except OSError:
+            return  # the error itself is what counts
+        error.message += f" (logs of the services: {name})"
 
 
 @asynccontextmanager
@@ -65,33 +88,25 @@ async def services(
 ) -> AsyncIterator[Reelwire]:
     """A connection; services that had to be started are ended afterwards."""
     if connect_to:
-        async with connect(parse_addresses(connect_to)) as reelwire:
+        async with connect(parse_addresses(connect_to, stages[0])) as reelwire:
             yield reelwire
         return
-    async with (
-        running_services(stages, environment=environment, on_log=log_printer(verbose)) as group,
-        connect(group.addresses) as reelwire,
-    ):
-        yield reelwire
-
-
-def own_environment(source: str = "", models: str = "") -> dict[str, str]:
-    """Settings for services that belong to this command: whoever types it may open what it names."""
-    environment = {}
-    if "REELWIRE_ASSET_ROOT" not in os.environ:
-        environment["REELWIRE_ASSET_ROOT"] = os.getcwd()
-    if models:
-        known = os.environ.get("REELWIRE_MODEL_PATH", "")
-        environment["REELWIRE_MODEL_PATH"] = ":".join(part for part in (models, known) if part)
-    if "://" in source and not source.startswith("file:") and "REELWIRE_INPUT_URLS" not in os.environ:
-        environment["REELWIRE_INPUT_URLS"] = source
-    if source.startswith("/dev/") and "REELWIRE_INPUT_DEVICES" not in os.environ:
-        environment["REELWIRE_INPUT_DEVICES"] = source
-    return environment
+    log = Log(show=verbose)
+    try:
+        async with running_services(stages, environment=environment, on_log=log) as group:
+            try:
+                async with connect(group.addresses) as reelwire:
+                    yield reelwire
+            except Unavailable as error:
+                raise await group.why(error) from None
+    except ReelwireError as error:
+        log.keep_for(error)
+        raise
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
-    """To the end, or until Ctrl-C or SIGTERM: both end the work in order, then raise KeyboardInterrupt."""
+    """To the end, or until Ctrl-C or SIGTERM: both end the work in order, then raise KeyboardInterrupt. A
+    second one does not wait for the order: services are killed."""
 
     async def guarded() -> Result:
         task = asyncio.ensure_future(work)

@@ -7,26 +7,37 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from reelwire import __version__
-from reelwire.cli.console import out
-from reelwire.cli.processes import free_ports
-from reelwire.engines.select import AUTO, check_backend
+from reelwire.cli.console import EXIT_ERROR, out
+from reelwire.cli.group import free_ports
 from reelwire.errors import ReelwireError
 
 PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check versions, backends and why not GPU, shared memory, ports."""
+    """Check versions, backends and why not GPU, shared memory, ports.
+
+    Exit status 1: models cannot run here; it says why.
+
+    reelwire doctor --json
+    """
     found = examine()
     if as_json:
         out.print(json.dumps(found, indent=2), markup=False)
-        return
+    else:
+        _show(found)
+    if found["backends"]["onnxruntime"].startswith("no"):
+        raise typer.Exit(EXIT_ERROR)
+
+
+def _show(found: Mapping[str, Any]) -> None:
     for name, value in found.items():
         if isinstance(value, dict):
             out.print(f"{name}:", markup=False)
@@ -57,10 +68,12 @@ def _version(package: str) -> str:
 
 
 def _backend() -> str:
+    from reelwire.engines.select import AUTO, check_backend  # the runtime itself: slow, and it may be missing
+
     try:
         return f"usable: auto is {check_backend(AUTO)}"
     except ReelwireError as error:
-        return error.message
+        return f"no: {error.message}"
 
 
 def _gpu() -> str:

@@ -18,7 +18,10 @@ def graph(
     effect: Annotated[list[str] | None, typer.Option(help="NAME or NAME:PARAM=VALUE,…")] = None,
     route: Annotated[str, typer.Option(help="Stages with commas.")] = "",
 ) -> None:
-    """Draw the pipeline that these options make, as a Mermaid flowchart."""
+    """Draw the pipeline that these options make, as a Mermaid flowchart.
+
+    reelwire graph --model restyle --effect grade --effect text:text=live > pipeline.mmd
+    """
     with one_line_errors():
         options = PipelineOptions(config=config, model=model, effects=list(effect or ()), route=route)
         out.print(as_mermaid(build_config(options)), markup=False)

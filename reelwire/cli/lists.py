@@ -8,23 +8,21 @@ from typing import Annotated
 
 import typer
 from google.protobuf import json_format
-from google.protobuf.message import Message
 from rich.table import Table
+from rich.text import Text
 
-from reelwire.cli.connection import Connect, own_environment, run_async, services
+from reelwire.cli.connection import Connect, run_async, services
 from reelwire.cli.console import one_line_errors, out
-from reelwire.cli.preview import preview_effect
+from reelwire.cli.inputs import check_source, own_environment
+from reelwire.cli.plain import print_json
+from reelwire.cli.preview import check_picture, parse_seconds, preview_effect
 from reelwire.errors import UnknownEffect, choose_from
+from reelwire.pipeline import parse_effect
+from reelwire.v1.config_pb2 import EffectConfig
 from reelwire.v1.pipeline_pb2 import EffectInfo, ListEffectsResponse, ListFormatsResponse, ListModelsResponse
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 effects_app = typer.Typer(help="List effects, describe or preview one.", invoke_without_command=True)
-
-
-def print_json(message: Message) -> None:
-    """A message as JSON on standard output."""
-    data = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    out.print(json.dumps(data, indent=2), markup=False)
 
 
 def models(
@@ -32,7 +30,10 @@ def models(
     connect: Connect = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the models that the generator can run, and why some cannot be used."""
+    """List the models that the generator can run, and why some cannot be used.
+
+    reelwire models --models my-models
+    """
 
     async def ask() -> ListModelsResponse:
         environment = own_environment(models=folder)
@@ -46,7 +47,7 @@ def models(
             return
         table = Table("model", "version", "task", "scale", "licence", "description")
         for model in answer.models:
-            text = f"[red]{model.problem}[/red]" if model.problem else model.description
+            text = Text(model.problem, "red") if model.problem else Text(model.description)
             table.add_row(model.name, model.version, model.task, f"x{model.scale}", model.license, text)
         out.print(table)
 
@@ -58,7 +59,14 @@ async def _effects(connect: str) -> ListEffectsResponse:
 
 @effects_app.callback()
 def effects(context: typer.Context, connect: Connect = "", as_json: AsJson = False) -> None:
-    """List the editor's effects with their parameters."""
+    """List the editor's effects with their parameters; describe one, or preview it on a picture.
+
+    reelwire effects
+
+    reelwire effects describe grade
+
+    reelwire effects show grade:contrast=1.4 in.mp4 picture.png --at 3s
+    """
     if context.invoked_subcommand is not None:
         return
     with one_line_errors():
@@ -73,13 +81,19 @@ def effects(context: typer.Context, connect: Connect = "", as_json: AsJson = Fal
 
 
 @effects_app.command("describe")
-def describe(name: str, connect: Connect = "") -> None:
-    """Say all about one effect: parameters, ranges, defaults."""
+def describe(
+    name: Annotated[str, typer.Argument(help="Name of an effect; see `reelwire effects`.")],
+    connect: Connect = "",
+) -> None:
+    """Say all about one effect: parameters, ranges, defaults.
+
+    reelwire effects describe grade
+    """
     with one_line_errors():
         known = {effect.name: effect for effect in run_async(_effects(connect)).effects}
         if name not in known:
             raise UnknownEffect(choose_from("effect", name, known), field="effect")
-        out.print(f"[bold]{name}[/bold]: {known[name].help}")
+        out.print(f"{name}: {known[name].help}", markup=False)
         out.print(_params(known[name]))
 
 
@@ -106,21 +120,27 @@ def show(
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace the picture.")] = False,
     connect: Connect = "",
 ) -> None:
-    """Preview an effect on one picture of a clip."""
+    """Preview an effect on one picture of a clip.
 
-    async def ask() -> None:
+    reelwire effects show grade:contrast=1.4,saturation=0 in.mp4 picture.png --at 3s
+    """
+
+    async def ask(chosen: EffectConfig, seconds: float) -> None:
         environment = own_environment(clip)
         async with services(connect, stages=("preprocess", "editor"), environment=environment) as reelwire:
-            await preview_effect(reelwire, effect, clip, at, target)
+            await preview_effect(reelwire, chosen, clip, seconds, target)
 
     with one_line_errors():
-        if target.exists() and not force:
-            raise typer.BadParameter(f"{target} exists; --force replaces it")
-        run_async(ask())
+        check_picture(target, overwrite=force)
+        check_source(clip, connect)
+        run_async(ask(parse_effect(effect), parse_seconds(at)))
 
 
 def formats(connect: Connect = "", as_json: AsJson = False) -> None:
-    """List codecs and containers, and why some codecs cannot be used here."""
+    """List codecs and containers, and why some codecs cannot be used here.
+
+    reelwire formats --json
+    """
 
     async def ask() -> ListFormatsResponse:
         async with services(connect, stages=("encoder",)) as reelwire:

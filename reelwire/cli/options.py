@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from google.protobuf.message import Message
+
+from reelwire.config_file import load_config
 from reelwire.errors import BadParameter, choose_from
 from reelwire.hop.checks import STAGES, check_config
-from reelwire.pipeline import load_pipeline, parse_effect
+from reelwire.pipeline import parse_effect
 from reelwire.v1.config_pb2 import Fit, Policy, StreamConfig
 
 FITS = {"scale": Fit.FIT_SCALE, "pad": Fit.FIT_PAD, "crop": Fit.FIT_CROP}
@@ -28,19 +32,19 @@ class PipelineOptions:
     codec: str = ""
     preset: str = ""
     quality: int | None = None
-    bitrate: int = 0
-    gop: int = 0
+    bitrate: int | None = None
+    gop: int | None = None
     sound_codec: str = ""
     container: str = ""
     live: bool = False
-    chunk_frames: int = 0
-    credit_chunks: int = 0
+    chunk_frames: int | None = None
+    credit_chunks: int | None = None
     route: str = ""
 
 
 def build_config(options: PipelineOptions) -> StreamConfig:
-    """The file of --config, changed by the options that were given."""
-    config = load_pipeline(options.config) if options.config else StreamConfig()
+    """The file of --config, changed by the options that were given: an option wins, effects are added."""
+    config = load_config(options.config) if options.config else StreamConfig()
     if options.route:
         del config.route[:]
         config.route.extend(part.strip() for part in options.route.split(","))
@@ -48,8 +52,8 @@ def build_config(options: PipelineOptions) -> StreamConfig:
         config.route.extend(STAGES)
     if options.live:
         config.policy = Policy.POLICY_LIVE
-    config.chunk_frames = options.chunk_frames or config.chunk_frames
-    config.credit_chunks = options.credit_chunks or config.credit_chunks
+    _number(config, "chunk_frames", options.chunk_frames, 64)
+    _number(config, "credit_chunks", options.credit_chunks, 64)
     if options.model is not None:
         config.generator.model = options.model
     if options.strength is not None:
@@ -61,12 +65,29 @@ def build_config(options: PipelineOptions) -> StreamConfig:
     return config
 
 
+def of(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes an option from these words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def _number(message: Message, name: str, value: int | None, most: int) -> None:
+    """An option that was given is at least 1: in the message 0 means "not said"."""
+    if value is None:
+        return
+    if not 1 <= value <= most:
+        raise BadParameter(f"{name} is {value}; expected 1 to {most}", field=name)
+    setattr(message, name, value)
+
+
 def _preprocess(config: StreamConfig, options: PipelineOptions) -> None:
     given = config.preprocess
     if options.size:
         width, x, height = options.size.lower().partition("x")
-        if not x or not (width or "0").isdigit() or not (height or "0").isdigit():
-            raise BadParameter(f'--size "{options.size}"; expected WIDTHxHEIGHT, "640x" or "x360"')
+        numbers = [part for part in (width, height) if part]
+        if not x or not numbers or not all(part.isdigit() for part in numbers):
+            raise BadParameter(
+                f'--size "{options.size}"; expected WIDTHxHEIGHT, 640x or x360', field="preprocess"
+            )
         given.width, given.height = int(width or 0), int(height or 0)
     if options.fit:
         if options.fit not in FITS:
@@ -80,8 +101,8 @@ def _encoder(config: StreamConfig, options: PipelineOptions) -> None:
     video = config.encoder.video
     video.codec = options.codec or video.codec
     video.preset = options.preset or video.preset
-    video.bitrate_bps = options.bitrate or video.bitrate_bps
-    video.gop_frames = options.gop or video.gop_frames
+    _number(video, "bitrate_bps", options.bitrate, 200_000_000)
+    _number(video, "gop_frames", options.gop, 1000)
     if options.quality is not None:
         video.quality = options.quality
     config.encoder.sound.codec = options.sound_codec or config.encoder.sound.codec

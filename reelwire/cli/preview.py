@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 from PIL import Image
 
 from reelwire.client.sdk import Reelwire
 from reelwire.client.source import find_source
+from reelwire.complete import check_target, write_complete
 from reelwire.errors import BadParameter, InputNotFound
 from reelwire.media import Frames, PixelLayout, Pixels
-from reelwire.pipeline import parse_effect
 from reelwire.pixels import convert
-from reelwire.v1.config_pb2 import StreamConfig
+from reelwire.v1.config_pb2 import EffectConfig, StreamConfig
 
-PICTURES = (".png", ".jpg", ".jpeg")
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 BEFORE_S = 1.0  # effects with memory see this much of the clip before the picture
 
 
@@ -30,26 +30,32 @@ def parse_seconds(text: str) -> float:
     return seconds
 
 
-async def preview_effect(reelwire: Reelwire, effect: str, clip: str, at: str, target: Path) -> None:
-    """Writes the picture at ``at`` with the effect on it. InputNotFound: the clip has no picture there."""
+def check_picture(target: Path, *, overwrite: bool) -> None:
+    """BadParameter, PermissionDenied: no such picture can be written."""
     if target.suffix.lower() not in PICTURES:
         raise BadParameter(f"{target}: expected a name that ends in {', '.join(PICTURES)}", field="target")
-    seconds = parse_seconds(at)
+    check_target(target, overwrite=overwrite)
+
+
+async def preview_effect(
+    reelwire: Reelwire, effect: EffectConfig, clip: str, seconds: float, target: Path
+) -> None:
+    """Writes the picture at ``seconds`` with the effect on it. InputNotFound: the clip has no picture
+    there."""
     config = StreamConfig(route=["preprocess", "editor"])
     config.preprocess.mute = True
     config.preprocess.start_s = max(0.0, seconds - BEFORE_S)
     config.preprocess.duration_s = seconds - config.preprocess.start_s + BEFORE_S
-    config.editor.effects.append(parse_effect(effect))
-    rgb = await grab(reelwire, config, clip, seconds)
-    part = target.with_name(f".{target.name}.part{target.suffix}")
-    Image.fromarray(rgb).save(part)
-    os.replace(part, target)
+    config.editor.effects.append(effect)
+    pictures = await grab_all(reelwire, config, clip, [seconds])
+    save_picture(target, pictures[0])
 
 
-async def grab(reelwire: Reelwire, config: StreamConfig, clip: str, at_s: float) -> Pixels:
-    """(H, W, 3) uint8 RGB: the picture that is shown ``at_s`` seconds after the clip's start."""
-    pictures = await grab_all(reelwire, config, clip, [at_s])
-    return pictures[0]
+def save_picture(target: Path, rgb: Pixels) -> None:
+    """Writes (H, W, 3) uint8 RGB in the format of the name's ending. Raises as ``reelwire.complete`` says."""
+    data = io.BytesIO()
+    Image.fromarray(rgb).save(data, PICTURES[target.suffix.lower()])
+    write_complete(target, data.getvalue())
 
 
 async def grab_all(reelwire: Reelwire, config: StreamConfig, clip: str, times_s: list[float]) -> list[Pixels]:

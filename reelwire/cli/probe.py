@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from reelwire.cli.connection import Connect, own_environment, run_async, services
+from reelwire.cli.connection import Connect, run_async, services
 from reelwire.cli.console import one_line_errors, out
-from reelwire.cli.lists import AsJson, print_json
+from reelwire.cli.inputs import check_source, own_environment
+from reelwire.cli.lists import AsJson
+from reelwire.cli.plain import print_json
 from reelwire.v1.pipeline_pb2 import ProbedStream, ProbeResponse
 
 
@@ -17,7 +19,12 @@ def probe(
     connect: Connect = "",
     as_json: AsJson = False,
 ) -> None:
-    """Describe an input: streams, sizes, rates, and what will be done about them."""
+    """Describe an input: streams, sizes, rates, and what will be done about them.
+
+    reelwire probe in.mp4
+
+    reelwire probe in.mp4 --json | jq .streams
+    """
 
     async def ask() -> ProbeResponse:
         environment = own_environment(source)
@@ -25,6 +32,7 @@ def probe(
             return await reelwire.probe(source)
 
     with one_line_errors():
+        check_source(source, connect)
         answer = run_async(ask())
         if as_json:
             print_json(answer)

@@ -1,15 +1,12 @@
-"""Starts the services as processes of this machine, watches them, and ends them with the command."""
+"""One service as a process of this machine: started, watched, and ended with the command."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import socket
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import grpc
@@ -17,26 +14,23 @@ import grpc.aio
 from grpc_health.v1 import health_pb2
 
 from reelwire.errors import Unavailable
-from reelwire.hop.checks import STAGES
 
-START_TIMEOUT_S = 60.0
-POLL_S = 0.05
-STOP_TIMEOUT_S = 10.0
-KEPT_LOG_LINES = 40
-PORT_ATTEMPTS = 3
 HOST = "127.0.0.1"
+POLL_S = 0.05
+HEALTH_TIMEOUT_S = 1.0
+DEFAULT_DRAIN_S = "2"  # whoever ends the command does not want to wait for streams
+STOP_AFTER_DRAIN_S = 15.0  # for a worker in the middle of a frame
+NEWEST_LINES = 40
+
+OnLog = Callable[[str], None]
 
 
-@dataclass
-class ServiceProcess:
-    """One running service. ``log``: its newest lines."""
+@dataclass(frozen=True)
+class Place:
+    """Where a service listens."""
 
-    stage: str
     port: int
     metrics_port: int
-    process: asyncio.subprocess.Process
-    log: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LOG_LINES))
-    reader: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -49,101 +43,111 @@ class ServiceProcess:
         return f"http://{HOST}:{self.metrics_port}/metrics"
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that are free now; held until all are found, so that none comes twice."""
-    holders = [socket.socket() for _ in range(count)]
-    try:
-        for holder in holders:
-            holder.bind((HOST, 0))
-        return [int(holder.getsockname()[1]) for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
-
-
-def _die_with_parent() -> None:
-    """Where the kernel can do it, a service ends with the command even when that is killed."""
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    try:
-        ctypes.CDLL("libc.so.6").prctl(pr_set_pdeathsig, signal.SIGTERM)
-    except (OSError, AttributeError):
-        return
-
-
 @dataclass
-class Group:
-    """The four services."""
+class ServiceProcess:
+    """One running service. ``log``: its newest lines."""
 
-    services: dict[str, ServiceProcess]
+    stage: str
+    place: Place
+    process: asyncio.subprocess.Process
+    log: list[str] = field(default_factory=list)
+    reader: asyncio.Task[None] | None = None
 
     @property
-    def addresses(self) -> dict[str, str]:
-        """Stage → "host:port"."""
-        return {stage: service.address for stage, service in self.services.items()}
+    def ended(self) -> str:
+        """How it ended, in words; empty while it runs."""
+        status = self.process.returncode
+        if status is None:
+            return ""
+        return (
+            f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        )
 
-    async def first_end(self) -> ServiceProcess:
-        """Waits until one has ended by itself."""
-        waits = {asyncio.ensure_future(s.process.wait()): s for s in self.services.values()}
+    async def stop(self, within_s: float) -> None:
+        """SIGTERM, and SIGKILL where it stays. At once where the caller is cancelled."""
         try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return waits[done.pop()]
-        finally:
-            for wait in waits:
-                wait.cancel()
+            if self.process.returncode is None:
+                self.process.terminate()
+            await asyncio.wait_for(self.process.wait(), within_s)
+        except TimeoutError:
+            self.kill()
+            await self.process.wait()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        if self.reader is not None:
+            await self.reader
 
-    async def stop(self) -> None:
-        """SIGTERM to all, SIGKILL to those that stay."""
-        for service in self.services.values():
-            if service.process.returncode is None:
-                service.process.terminate()
-        for service in self.services.values():
-            try:
-                await asyncio.wait_for(service.process.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                service.process.kill()
-                await service.process.wait()
-            if service.reader is not None:
-                await service.reader
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        if self.process.returncode is None:
+            self.process.kill()
+
+    async def serving(self) -> None:
+        """Waits until it says so. Unavailable: it ended before, with its last words."""
+        async with grpc.aio.insecure_channel(self.place.address) as channel:
+            check: grpc.aio.UnaryUnaryMultiCallable[
+                health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+            ] = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            while self.process.returncode is None:
+                try:
+                    answer = await check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
+                    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                except grpc.aio.AioRpcError:
+                    pass  # not yet
+                await asyncio.sleep(POLL_S)
+        if self.reader is not None:
+            await self.reader
+        words = [line for line in self.log if line.strip()]
+        raise Unavailable(
+            f"{self.stage} did not start: {words[-1] if words else self.ended}", stage=self.stage
+        )
 
 
-async def _start(
-    stage: str,
-    ports: Mapping[str, tuple[int, int]],
-    environment: Mapping[str, str],
-    on_log: Callable[[str], None],
+async def start_service(
+    stage: str, places: Mapping[str, Place], environment: Mapping[str, str], on_log: OnLog
 ) -> ServiceProcess:
-    port, metrics_port = ports[stage]
+    """Starts one; does not wait until it serves. ``places``: where it and the stages after it listen."""
     settings = {
+        "REELWIRE_DRAIN_S": DEFAULT_DRAIN_S,
         **os.environ,
         **environment,
-        "REELWIRE_PORT": str(port),
-        "REELWIRE_METRICS_PORT": str(metrics_port),
         "REELWIRE_HOST": HOST,
-        "REELWIRE_DRAIN_S": os.environ.get("REELWIRE_DRAIN_S", "2"),
-        **{f"REELWIRE_{other.upper()}_ADDR": f"{HOST}:{ports[other][0]}" for other in ports},
+        "REELWIRE_PORT": str(places[stage].port),
+        "REELWIRE_METRICS_PORT": str(places[stage].metrics_port),
+        "REELWIRE_STOP_WITH_STDIN": "1",
+        **{f"REELWIRE_{other.upper()}_ADDR": place.address for other, place in places.items()},
     }
     # -P: a "services" folder where the command is typed must not shadow ours. A session of its own: Ctrl-C is
-    # for the command, which ends its services in order.
+    # for the command, which ends its services in order. Standard input is a pipe whose other end only this
+    # process holds: when it is killed, the pipe ends, and the service with it.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-m",
         f"services.{stage}",
         env=settings,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
     )
-    service = ServiceProcess(stage, port, metrics_port, process)
+    service = ServiceProcess(stage, places[stage], process)
     service.reader = asyncio.create_task(_read_log(service, on_log))
     return service
 
 
-async def _read_log(service: ServiceProcess, on_log: Callable[[str], None]) -> None:
+def drain_s() -> float:
+    """How long the services may take to end."""
+    return float(os.environ.get("REELWIRE_DRAIN_S") or DEFAULT_DRAIN_S)
+
+
+async def _read_log(service: ServiceProcess, on_log: OnLog) -> None:
     stream = service.process.stderr
     assert stream is not None
     while True:
@@ -154,69 +158,5 @@ async def _read_log(service: ServiceProcess, on_log: Callable[[str], None]) -> N
         if not line:
             return
         text = line.decode(errors="replace").rstrip()
-        service.log.append(text)
+        service.log = [*service.log[1 - NEWEST_LINES :], text]
         on_log(text)
-
-
-async def _wait_serving(service: ServiceProcess) -> None:
-    async with grpc.aio.insecure_channel(service.address) as channel:
-        check: grpc.aio.UnaryUnaryMultiCallable[
-            health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
-        ] = channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        while service.process.returncode is None:
-            try:
-                answer = await check(health_pb2.HealthCheckRequest(), timeout=1.0, wait_for_ready=True)
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.aio.AioRpcError:
-                pass
-            await asyncio.sleep(POLL_S)
-    if service.reader is not None:
-        await service.reader
-    lines = [line for line in service.log if line.strip()]
-    raise Unavailable(
-        f"{service.stage} did not start: {lines[-1] if lines else 'it said nothing'}", stage=service.stage
-    )
-
-
-@asynccontextmanager
-async def running_services(
-    stages: Sequence[str] = STAGES,
-    *,
-    environment: Mapping[str, str] | None = None,
-    on_log: Callable[[str], None] = lambda line: None,
-) -> AsyncIterator[Group]:
-    """The services on free ports, serving; ended when the block is left. Unavailable: one does not start.
-
-    ``environment``: settings (``REELWIRE_…``) beside those that this process has.
-    """
-    for attempt in range(PORT_ATTEMPTS):
-        numbers = free_ports(2 * len(stages))
-        ports = {stage: (numbers[2 * i], numbers[2 * i + 1]) for i, stage in enumerate(stages)}
-        group = Group({stage: await _start(stage, ports, environment or {}, on_log) for stage in stages})
-        try:
-            await asyncio.wait_for(
-                asyncio.gather(*(_wait_serving(service) for service in group.services.values())),
-                START_TIMEOUT_S,
-            )
-        except TimeoutError:
-            await group.stop()
-            raise Unavailable(f"the services did not start within {START_TIMEOUT_S:g} s") from None
-        except Unavailable as error:
-            await group.stop()
-            taken = "cannot listen" in error.message or "Address already in use" in error.message
-            if not taken or attempt == PORT_ATTEMPTS - 1:
-                raise
-            continue
-        except BaseException:
-            await group.stop()
-            raise
-        try:
-            yield group
-        finally:
-            await group.stop()
-        return

@@ -1,4 +1,4 @@
-"""Progress and the table of a run."""
+"""Progress, notices and the tables of a run."""
 
 from __future__ import annotations
 
@@ -6,90 +6,132 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich import box
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reelwire.cli.console import err, interactive
-from reelwire.client.files import Progress
+from reelwire.client.files import FileResult, Progress
+from reelwire.client.report import kind_of
 
+COUNTS = ("in", "made", "out", "dropped", "failed")
+TIMES = ("queue", "compute", "hold", "transfer")
 PERCENTILES = ("p50", "p95", "p99")
+LINE_EVERY_S = 2.0
+
+Show = Callable[[Progress], None]
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar with frames per second on a terminal; elsewhere nothing, unless ``quiet`` is False by request:
-    then one line for each phase."""
-    if interactive() and not quiet:
+def progress(*, quiet: bool) -> Iterator[Show]:
+    """A bar with frames per second on a terminal; elsewhere a line for each phase and one every two seconds.
+    ``quiet``: nothing."""
+    if quiet:
+        yield lambda now: None
+    elif interactive():
         with _bar() as show:
             yield show
-        return
-    yield _phases(quiet)
+    else:
+        yield Lines()
 
 
-def _phases(quiet: bool) -> Callable[[Progress], None]:
-    seen: set[str] = set()
+class Speed:
+    """Frames per second since the first frame came out."""
 
-    def show(now: Progress) -> None:
-        if not quiet and now.phase not in seen:
-            seen.add(now.phase)
-            err.print(f"{now.elapsed_s:6.1f} s  {now.phase}", markup=False)
+    def __init__(self) -> None:
+        self._first_s: float | None = None
 
-    return show
+    def __call__(self, now: Progress) -> float:
+        if now.out_frames and self._first_s is None:
+            self._first_s = now.elapsed_s
+        since_s = now.elapsed_s - self._first_s if self._first_s is not None else 0.0
+        return now.out_frames / since_s if since_s > 0 else 0.0
+
+
+class Lines:
+    """Progress where nobody watches a bar."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._shown_s = 0.0
+        self._speed = Speed()
+
+    def __call__(self, now: Progress) -> None:
+        """A line, if there is something new to say."""
+        fps = self._speed(now)
+        if now.phase == self._phase and now.elapsed_s < self._shown_s + LINE_EVERY_S:
+            return
+        self._phase, self._shown_s = now.phase, now.elapsed_s
+        rate = f", {fps:.1f} fps" if fps else ""
+        err.print(f"{now.elapsed_s:6.1f} s  {now.phase}{_amount(now)}{rate}", markup=False)
+
+
+def _amount(now: Progress) -> str:
+    """How much is out; a container's bytes do not say how many frames they hold."""
+    if now.out_bytes and not now.out_frames:
+        return f" {now.out_bytes / 1e6:.1f} MB"
+    if not now.out_frames:
+        return ""
+    return f" {now.out_frames}/{now.expected_frames or '?'} frames"
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _bar() -> Iterator[Show]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[amount]}"),
         TextColumn("{task.fields[fps]:>6.1f} fps"),
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=err, transient=False) as bar:
-        task = bar.add_task("starting", total=None, fps=0.0)
-        first: list[float] = []
+        task = bar.add_task("starting", total=None, fps=0.0, amount="")
+        speed = Speed()
 
         def show(now: Progress) -> None:
-            if now.out_frames and not first:
-                first.append(now.elapsed_s)
-            since = now.elapsed_s - first[0] if first else 0.0
             bar.update(
                 task,
                 description=now.phase,
                 completed=now.out_frames,
                 total=now.expected_frames or None,
-                fps=now.out_frames / since if since > 0 else 0.0,
+                fps=speed(now),
+                amount=_amount(now).strip(),
             )
 
         yield show
 
 
-def report_table(report: Mapping[str, Any]) -> Table:
-    """Per stage: frames, and queue, compute, hold and transfer as p50 / p95 / p99 in milliseconds."""
-    table = Table(title="milliseconds for each chunk: p50 / p95 / p99", title_justify="left")
-    for name in ("stage", "in", "made", "out", "dropped", "failed", "queue", "compute", "hold", "transfer"):
-        table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
+def show_notices(result: FileResult) -> None:
+    """One line each on standard error."""
+    for notice in result.notices:
+        err.print(f"{kind_of(notice)} [{notice.stage}]: {notice.text}", markup=False)
+
+
+def report_tables(report: Mapping[str, Any]) -> tuple[Table, Table]:
+    """Frames for each stage, and milliseconds of a chunk; both fit into 80 columns."""
+    frames = Table(title="frames", title_justify="left", box=box.SIMPLE)
+    times = Table(title="milliseconds of a chunk: p50/p95/p99", title_justify="left", box=box.SIMPLE)
+    for table, columns in ((frames, COUNTS), (times, TIMES)):
+        table.add_column("stage", no_wrap=True)
+        for name in columns:
+            table.add_column(name, justify="right", no_wrap=True)
     for stage in report["stages"]:
-        frames = stage["frames"]
-        table.add_row(
-            stage["stage"],
-            *(str(frames[name]) for name in ("in", "made", "out", "dropped", "failed")),
-            *(_times(stage[f"{name}_ms"]) for name in ("queue", "compute", "hold", "transfer")),
-        )
-    frames, end = report["frames"], report["end_to_end"]
-    table.add_section()
-    table.add_row(
-        "end to end",
-        *(str(frames[name]) for name in ("in", "made", "out", "dropped", "failed")),
-        f"{end['wall_s']:.1f} s",
-        f"{end['fps']:.1f} fps",
-        "age",
-        _times(end["age_ms"]),
+        frames.add_row(stage["stage"], *(str(stage["frames"][name]) for name in COUNTS))
+        times.add_row(stage["stage"], *(_times(stage[f"{name}_ms"]) for name in TIMES))
+    end = report["end_to_end"]
+    frames.add_section()
+    frames.add_row("end to end", *(str(report["frames"][name]) for name in COUNTS))
+    times.caption = (
+        f"end to end: {end['wall_s']:.1f} s, {end['fps']:.1f} fps, age of a chunk {_times(end['age_ms'])} ms"
     )
-    return table
+    times.caption_justify = "left"
+    return frames, times
 
 
 def _times(quantiles: Mapping[str, float]) -> str:
-    return " / ".join(f"{quantiles.get(name, 0.0):.1f}" for name in PERCENTILES)
+    return "/".join(_short(quantiles.get(name, 0.0)) for name in PERCENTILES)
+
+
+def _short(value_ms: float) -> str:
+    return f"{value_ms:.1f}" if value_ms < 100 else f"{value_ms:.0f}"
