@@ -160,6 +160,8 @@ def _check(effect: str, name: str, spec: ParamSpec, value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise wrong("text; put it in quotes, also inside the shell's own")
+    if "\0" in value:
+        raise wrong("text without null characters")
     if spec.choices and value not in spec.choices:
         raise wrong(f"one of {', '.join(spec.choices)}")
     if spec.is_color and not _COLOR.fullmatch(value):

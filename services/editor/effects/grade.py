@@ -12,7 +12,7 @@ import numpy.typing as npt
 from reelwire.media import Pixels
 from services.editor.cube import MAX_CUBE_BYTES, check_cube
 from services.editor.effect import Frame, Output, StreamEffect
-from services.editor.graph import PictureGraph
+from services.editor.graph import FilterGraph, lut3d
 from services.editor.params import number, string
 
 NEUTRAL: dict[str, object] = {}
@@ -39,7 +39,7 @@ class Tables:
 
     levels: Pixels | None
     mixing: npt.NDArray[np.float32] | None
-    lut: PictureGraph | None
+    lut: FilterGraph | None
 
 
 class Effect(StreamEffect[Params, Tables]):
@@ -63,15 +63,15 @@ class Effect(StreamEffect[Params, Tables]):
         if ready.mixing is not None:
             rgb = np.asarray(cv2.transform(rgb, ready.mixing), np.uint8)
         if ready.lut is not None:
-            rgb = ready.lut.run(rgb)
+            ((_, rgb),) = ready.lut.push(frame.pts, rgb)
         return (frame.showing(rgb),)
 
-    def _lut(self, name: str) -> PictureGraph | None:
+    def _lut(self, name: str) -> FilterGraph | None:
         if not name:
             return None
         check_cube(self.place.assets.read(name, "lut", MAX_CUBE_BYTES), name)
         path = self.place.assets.find(name, "lut")
-        return PictureGraph(self.place.size, [("lut3d", {"file": str(path)})])
+        return lut3d(self.place.size, str(path))
 
 
 def _levels(params: Params) -> Pixels | None:

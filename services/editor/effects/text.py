@@ -20,6 +20,7 @@ from services.editor.params import boolean, choice, exact, hex_color, number, rg
 NEUTRAL = {"text": "Reelwire", "opacity": 0.0}
 MAX_FONT_BYTES = 64 << 20
 MIN_PIXELS = 4
+MAX_FRAMES = 4  # how many times the frame's pixels a text may cover, seen or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Effect(StreamEffect[Params, Drawn]):
         font = self._font(params)
         layer = None
         if params.text.strip() and params.opacity:
-            rgba = _draw(params, font)
+            rgba = _draw(params, font, MAX_FRAMES * max(1 << 16, self.place.size[0] * self.place.size[1]))
             at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
             layer = make_layer(rgba, at, self.place.size, params.opacity)
         return Drawn(layer, exact(params.from_s), until_s)
@@ -100,13 +101,20 @@ class Effect(StreamEffect[Params, Drawn]):
         return font
 
 
-def _draw(params: Params, font: ImageFont.FreeTypeFont) -> Pixels:
-    """(h, w, 4) uint8: the text, and the box with a margin of a quarter of a line."""
+def _draw(params: Params, font: ImageFont.FreeTypeFont, max_pixels: int) -> Pixels:
+    """(h, w, 4) uint8: the text, and the box with a margin of a quarter of a line. BadParameter: more than
+    ``max_pixels``."""
     sketch = ImageDraw.Draw(Image.new("L", (1, 1)))
     align = params.align
     left, top, right, bottom = sketch.multiline_textbbox((0, 0), params.text, font=font, align=align)
     margin = round(font.size / 4) if params.box else 1
     size = (int(right - left) + 1 + 2 * margin, int(bottom - top) + 1 + 2 * margin)
+    if size[0] * size[1] > max_pixels:
+        raise BadParameter(
+            f"the text would be {size[0]}x{size[1]}, more than {max_pixels} pixels; make it shorter, or size "
+            "smaller",
+            field="size",
+        )
     letters = Image.new("L", size)
     start = (margin - left, margin - top)
     ImageDraw.Draw(letters).multiline_text(start, params.text, fill=255, font=font, align=align)

@@ -1,0 +1,86 @@
+"""Lays a picture with transparency over the frame."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from PIL import Image
+
+from reelwire.errors import BadParameter, TooLarge
+from reelwire.media import Pixels
+from services.editor.effect import Frame, Output, StreamEffect
+from services.editor.layers import ANCHORS, Layer, make_layer, place_in
+from services.editor.params import choice, exact, number, seconds, string
+
+NEUTRAL = {"opacity": 0.0}
+MAX_FILE_BYTES = 32 << 20
+MAX_PIXELS = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Which picture, where, how large and when."""
+
+    picture: str = string(None, 255, "A PNG in the asset folder.")
+    x: float = number(0.98, -1, 2, "Where the anchor is, as a part of the frame's width from the left.")
+    y: float = number(0.02, -1, 2, "Where the anchor is, as a part of the frame's height from the top.")
+    anchor: str = choice("top-right", tuple(ANCHORS), "Which point of the picture lies there.")
+    scale: float = number(0.15, 0.001, 2, "Width of the picture, as a part of the frame's width.")
+    opacity: float = number(1.0, 0, 1, "How solid it is; 0: not seen.")
+    from_s: float = seconds(0.0, "When it appears, in seconds.")
+    until_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The picture as a layer, with its time; ``layer`` None: there is nothing to see."""
+
+    layer: Layer | None
+    from_s: Fraction
+    until_s: Fraction | None
+
+
+class Effect(StreamEffect[Params, Placed]):
+    """Read, scaled and placed once for each change."""
+
+    def prepare(self, params: Params) -> Placed:
+        """BadParameter: no PNG. TooLarge: more than MAX_PIXELS. Raises what reading the file does."""
+        rgba = self._scaled(params)
+        at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
+        layer = make_layer(rgba, at, self.place.size, params.opacity)
+        return Placed(layer, exact(params.from_s), exact(params.until_s) if params.until_s else None)
+
+    def feed(self, frame: Frame, ready: Placed) -> Iterable[Output]:
+        """The frame with the picture on it, in its time."""
+        late = ready.until_s is not None and frame.time_s >= ready.until_s
+        if ready.layer is None or frame.time_s < ready.from_s or late:
+            return (frame,)
+        return (frame.showing(ready.layer.over(frame.pixels)),)
+
+    def _scaled(self, params: Params) -> Pixels:
+        """(h, w, 4) uint8, by Lanczos with alpha multiplied in."""
+        data = self.place.assets.read(params.picture, "picture", MAX_FILE_BYTES)
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise TooLarge(
+                        f'picture "{params.picture}" is {width}x{height}, more than {MAX_PIXELS} pixels',
+                        field="picture",
+                    )
+                wide = max(1, round(params.scale * self.place.video.width))
+                high = max(1, round(wide * height / width))
+                if high > 4 * self.place.video.height + 4:
+                    raise TooLarge(
+                        f'picture "{params.picture}" would be {wide}x{high}; expected less scale',
+                        field="scale",
+                    )
+                return np.asarray(image.convert("RGBA").resize((wide, high), Image.Resampling.LANCZOS))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise BadParameter(
+                f'picture "{params.picture}" cannot be read ({error}); expected a PNG', field="picture"
+            ) from None
