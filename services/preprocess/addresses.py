@@ -29,6 +29,12 @@ class Address:
 def read_address(url: str) -> Address:
     """InputNotAllowed: a scheme that is never opened. BadParameter: no URL, or one that can be read in two
     ways."""
+    scheme = url.partition(":")[0].lower()
+    if scheme not in SCHEMES:
+        raise InputNotAllowed(
+            f'scheme "{scheme[:20]}" is not allowed; expected {", ".join(SCHEMES)}, a path, or testsrc:',
+            field="input.url",
+        )
     if len(url) > MAX_URL_CHARACTERS or not _ALLOWED_CHARACTERS.fullmatch(url) or _FORBIDDEN & set(url):
         raise BadParameter(
             f"{url[:80]!r} is no URL: expected at most {MAX_URL_CHARACTERS} ASCII characters without spaces, "
@@ -40,10 +46,6 @@ def read_address(url: str) -> Address:
         host, port = parts.hostname or "", parts.port or 0
     except ValueError as error:
         raise BadParameter(f"{url!r} is no URL: {error}", field="input.url") from None
-    if parts.scheme not in SCHEMES:
-        raise InputNotAllowed(
-            f'scheme "{parts.scheme}" is not allowed; expected one of {", ".join(SCHEMES)}', field="input.url"
-        )
     if not host or "@" in parts.netloc or "%" in parts.netloc:
         raise BadParameter(
             f"{url!r}: expected {parts.scheme}://HOST[:PORT]/… without a user name", field="input.url"

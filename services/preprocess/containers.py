@@ -21,8 +21,12 @@ from services.preprocess.opened import BUFFER_BYTES, OpenInput
 
 NO_PROTOCOL = "none"
 PLAYLISTS = frozenset(
-    {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "image2", "webm_dash_manifest", "lavfi"}
+    {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "webm_dash_manifest", "lavfi"}
 )
+_PLAYLIST_HEADS = re.compile(
+    rb"#EXTM3U|ffconcat|v=0\r?\n|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(MPD|smil|asx)", re.S
+)
+_HEAD_BYTES = 4096
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
@@ -44,8 +48,11 @@ def open_bytes(
     InputDamaged: libavformat cannot read it. InputNotAllowed: it is a playlist.
     """
     shown = name or "the upload"
-    if not file.read(1):
+    head = file.read(_HEAD_BYTES)
+    if not head:
         raise InputDamaged(f"{shown} is empty; expected a video or sound file")
+    if _PLAYLIST_HEADS.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()):
+        raise InputNotAllowed(_is_playlist(shown), field="input")
     file.seek(0)
     container = open_container(
         NamedBytes(file, name),

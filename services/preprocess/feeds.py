@@ -11,7 +11,7 @@ from services.preprocess.containers import decoder_limits, open_container
 from services.preprocess.http_file import HttpFile
 from services.preprocess.opened import OpenInput
 
-OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 10.0
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 10.0  # open: to connect, and once more to find the streams
 CAMERA_FORMAT = "video4linux2"
 _FEEDS = {  # scheme → the one container that is read from it, and the protocols that may be used for it
     "udp": ("mpegts", "udp"),

@@ -22,18 +22,18 @@ _READ_ON_BYTES = 1 << 18  # a seek ahead by less reads over it instead of asking
 
 
 class HttpFile:
-    """Read, seek and tell for libavformat. ``end`` is where a byte range ends, None: with the file."""
+    """Read, seek and tell for libavformat, over bytes ``start`` to ``end`` (None: the last) of a URL."""
 
     def __init__(self, url: str, allowed: AllowList, *, start: int = 0, end: int | None = None) -> None:
         """Asks at once. InputNotAllowed, InputNotFound, Unavailable: it cannot be had."""
         self._allowed = allowed
-        self._end = end
         self._start = start
-        self._at = start
+        self._end = end
         self._url = url
         self._connection: http.client.HTTPConnection | None = None
         self._response: http.client.HTTPResponse | None = None
-        self._size: int | None = None
+        self._response_at = start  # the byte that the response gives next
+        self._at = start  # the byte that is asked for next
         self._ranges = False
         self._ask(start)
         self.name = self._url
@@ -43,41 +43,30 @@ class HttpFile:
         return True
 
     def seekable(self) -> bool:
-        """The server gives ranges and says how long the file is."""
-        return self._ranges and self._size is not None
+        """The server gives ranges, and the end is known."""
+        return self._ranges and self._end is not None
 
     def read(self, count: int = -1) -> bytes:
         """At most ``count`` bytes; empty at the end. Unavailable: the connection broke."""
-        if self._end is not None:
-            count = max(0, min(count, self._end - self._at))
-        if not count or (self._size is not None and self._at >= self._size):
+        left = None if self._end is None else max(0, self._end - self._at)
+        if count < 0:
+            count = _READ_ON_BYTES
+        count = count if left is None else min(count, left)
+        if not count:
             return b""
-        if self._response is None:
-            self._ask(self._at)
-        assert self._response is not None
-        try:
-            data = self._response.read(count)
-        except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"{self._url} broke off: {_reason(error)}") from None
-        if not data and self._size is not None and self._at < self._size:
-            raise Unavailable(f"{self._url} broke off at byte {self._at} of {self._size}")
+        self._go_to_place()
+        data = self._receive(count)
+        if not data and left:
+            raise Unavailable(f"{self._url} broke off at byte {self._at} of {self._end}")
         self._at += len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """To a byte of the file (of the range, where there is one). OSError: the server gives no ranges."""
-        base = {0: self._start, 1: self._at, 2: self._size or 0}[whence]
-        target = base + offset
-        if whence and not self.seekable() and target != self._at:
-            raise OSError("cannot seek")
-        ahead = target - self._at
-        if ahead and 0 < ahead <= _READ_ON_BYTES:
-            self.read(ahead)
-        if target != self._at:
-            if not self.seekable():
-                raise OSError("cannot seek")
-            self._hang_up()
-            self._at = target
+        """Nothing is asked for before it is read. OSError: the server gives no ranges."""
+        base = {0: self._start, 1: self._at, 2: self._end or 0}[whence]
+        if base + offset != self._at and not self.seekable():
+            raise OSError(f"{self._url}: the server gives no ranges")
+        self._at = max(self._start, base + offset)
         return self._at - self._start
 
     def tell(self) -> int:
@@ -87,6 +76,24 @@ class HttpFile:
     def close(self) -> None:
         """Hangs up."""
         self._hang_up()
+
+    def _go_to_place(self) -> None:
+        ahead = self._at - self._response_at
+        if self._response is not None and 0 <= ahead <= _READ_ON_BYTES:
+            while self._response_at < self._at and self._receive(self._at - self._response_at):
+                pass
+        if self._response is None or self._response_at != self._at:
+            self._hang_up()
+            self._ask(self._at)
+
+    def _receive(self, count: int) -> bytes:
+        assert self._response is not None
+        try:
+            data = self._response.read(count)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"{self._url} broke off: {_reason(error)}") from None
+        self._response_at += len(data)
+        return data
 
     def _ask(self, at: int) -> None:
         for _ in range(MAX_REDIRECTS + 1):
@@ -124,10 +131,12 @@ class HttpFile:
         length = response.getheader("Content-Length", "")
         if response.status == 206:
             total = str(response.getheader("Content-Range", "")).rpartition("/")[2]
-            self._ranges, self._size = True, int(total) if total.isdigit() else None
-        elif length.isdigit():
-            self._size = int(length)
-        self._response = response
+            self._ranges, size = True, int(total) if total.isdigit() else None
+        else:
+            size = int(length) if length.isdigit() else None
+        if size is not None:
+            self._end = size if self._end is None else min(size, self._end)
+        self._response, self._response_at = response, at
 
     def _hang_up(self) -> None:
         with contextlib.suppress(OSError):

@@ -104,5 +104,4 @@ def _declared_sound(stream: Any) -> SoundFormat | None:
     context = stream.codec_context
     if not context.sample_rate or not context.layout.nb_channels:
         return None
-    rate = int(context.sample_rate)
-    return SoundFormat(rate, context.layout.name, context.layout.nb_channels, Fraction(1, rate))
+    return sound_format_of(context)

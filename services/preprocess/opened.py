@@ -21,13 +21,15 @@ BUFFER_BYTES = 1 << 18
 class OpenInput:
     """``name`` is for messages. ``realtime``: comes as it happens (a camera, a feed), so it is neither paced
     nor of bounded length. ``endless``: has no length by design. ``connection``: "stream" where bytes can get
-    lost only by a fault, "feed" where silence is the end, empty for a file."""
+    lost only by a fault, "feed" where silence is the end, empty for a file. ``known_length_us``: where the
+    container does not say."""
 
     container: Any
     name: str
     realtime: bool = False
     connection: str = ""
     endless: bool = False
+    known_length_us: int = 0
     on_close: Callable[[], None] = field(default=lambda: None)
 
     @property
@@ -42,8 +44,8 @@ class OpenInput:
 
     @property
     def duration_us(self) -> int:
-        """As the container says; 0 when it does not."""
-        return max(0, int(self.container.duration or 0))
+        """As the container says; 0 when nobody does."""
+        return self.known_length_us or max(0, int(self.container.duration or 0))
 
     def close(self) -> None:
         """Closes the container and what it reads from."""

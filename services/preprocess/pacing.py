@@ -1,28 +1,51 @@
-"""Real time for inputs that have none of their own: a file under the LIVE policy comes as a camera would."""
+"""Real time. Under the LIVE policy a file comes as a camera would; what is waited for is no work.
+
+The clock (seconds, monotonic) and the sleep are arguments.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 MAX_WAIT_S = 5.0  # a longer gap in the input is not sat through: time goes on from there
+Result = TypeVar("Result")
+
+
+class IdleClock:
+    """How long there was nothing to do, because the next frame had not happened yet."""
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self.clock_s = clock_s
+        self._idle_s = 0.0
+
+    @property
+    def idle_us(self) -> int:
+        """Microseconds so far."""
+        return int(self._idle_s * 1_000_000)
+
+    def during(self, wait: Callable[[], Result]) -> Result:
+        """Calls ``wait``; counts the time it took."""
+        start_s = self.clock_s()
+        try:
+            return wait()
+        finally:
+            self._idle_s += self.clock_s() - start_s
 
 
 class Pacer:
     """Waits until a moment of the stream is due. The first moment asked for is due at once."""
 
-    def __init__(
-        self, clock_s: Callable[[], float] = time.monotonic, sleep_s: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._clock_s = clock_s
+    def __init__(self, idle: IdleClock, sleep_s: Callable[[float], None] = time.sleep) -> None:
+        self._idle = idle
         self._sleep_s = sleep_s
         self._start_s: float | None = None
-        self.waited_s = 0.0
 
     def wait_for(self, moment: Fraction) -> None:
         """``moment``: seconds on the stream's own time."""
-        now_s = self._clock_s()
+        now_s = self._idle.clock_s()
         if self._start_s is None:
             self._start_s = now_s - float(moment)
         ahead_s = self._start_s + float(moment) - now_s
@@ -30,5 +53,4 @@ class Pacer:
             self._start_s -= ahead_s - MAX_WAIT_S
             ahead_s = MAX_WAIT_S
         if ahead_s > 0:
-            self._sleep_s(ahead_s)
-            self.waited_s += ahead_s
+            self._idle.during(lambda: self._sleep_s(ahead_s))

@@ -17,6 +17,7 @@ class PromptStage(PassThrough):
 
     source_frames = 0
     damaged_frames = 0
+    idle_us = 0
 
     def __init__(self, opening: Opening) -> None:
         """BadParameter: no usable prompt."""

@@ -61,6 +61,7 @@ class ConstantRate(Generic[Item]):
         self._source = time_base
         self._held: tuple[int, Item] | None = None
         self._held_is_shown = False
+        self._shown_any = False
         self._next = 0
         self._end = 0
 
@@ -75,9 +76,10 @@ class ConstantRate(Generic[Item]):
         self._end = rescale(pts + duration, self._source, self.time_base)
 
     def flush(self) -> Iterator[Shown[Item] | Skipped[Item]]:
-        """The last frame, for as long as it lasts."""
+        """The last frame, for as long as it lasts; the only one at least once."""
         if self._held is not None:
-            yield from self._show_until(max(self._end, self._next + 1))
+            least = self._next if self._shown_any else self._next + 1
+            yield from self._show_until(max(self._end, least))
             self._held = None
 
     def _show_until(self, end: int) -> Iterator[Shown[Item] | Skipped[Item]]:
@@ -87,5 +89,5 @@ class ConstantRate(Generic[Item]):
             yield Skipped(slot, item)
         while self._next < end:
             yield Shown(self._next, item, self._held_is_shown)
-            self._held_is_shown = True
+            self._held_is_shown = self._shown_any = True
             self._next += 1

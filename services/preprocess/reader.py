@@ -16,6 +16,7 @@ import av
 from reelwire.errors import InputDamaged, Unavailable
 from reelwire.settings import Settings
 from services.preprocess.opened import OpenInput, check_pixels
+from services.preprocess.pacing import IdleClock
 
 PICTURE, SOUND = 0, 1  # tracks
 MAX_AHEAD_PACKETS = 4096  # looked through for the first frame of each track
@@ -56,6 +57,7 @@ class Reader:
     def __init__(
         self, opened: OpenInput, settings: Settings, *, mute: bool = False, passthrough: bool = False
     ) -> None:
+        self._idle: IdleClock | None = None
         self._settings = settings
         self._opened = opened
         self._passthrough = passthrough
@@ -78,6 +80,10 @@ class Reader:
         self._ahead: deque[_Step] = deque()
         self._left_out: set[int] = set()
         self._met_frames = 0
+
+    def count_idle(self, idle: IdleClock) -> None:
+        """From here on, waiting for the next packet counts as idle: for inputs that come as they happen."""
+        self._idle = idle
 
     def seek(self, to_s: Fraction) -> None:
         """To the last keyframe at or before ``to_s`` seconds of the container's own time, where the input
@@ -138,10 +144,15 @@ class Reader:
 
     def _demux(self) -> Iterator[Any]:
         try:
-            while (packet := next(self._packets, None)) is not None:
+            while (packet := self._next_packet()) is not None:
                 yield packet
         except (av.FFmpegError, OSError) as error:
             self._broken(error)
+
+    def _next_packet(self) -> Any | None:
+        if self._idle is None:
+            return next(self._packets, None)
+        return self._idle.during(lambda: next(self._packets, None))
 
     def _broken(self, error: Exception) -> None:
         """The container cannot be read on. A file is used as far as it goes; a connection that broke is an

@@ -6,6 +6,7 @@ their pts, some to milliseconds. A later pts is a gap and stays one; an earlier 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +21,8 @@ from services.preprocess.span import Span
 
 CHUNK_SAMPLES = 1024
 JITTER_S = Fraction(1, 100)
+DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_UNPLACED = re.compile(r"[0-9]+ channels")
 SAMPLE_FORMAT = "flt"  # interleaved float32
 
 
@@ -33,10 +36,16 @@ class SoundPlan:
     span: Span = field(default_factory=Span)
 
 
-def sound_format_of(frame: Any) -> SoundFormat:
-    """Of an ``av.AudioFrame``: its own rate and layout, in ticks of one sample."""
-    rate = int(frame.sample_rate)
-    return SoundFormat(rate, frame.layout.name, frame.layout.nb_channels, Fraction(1, rate))
+def sound_format_of(sound: Any) -> SoundFormat:
+    """Of an ``av.AudioFrame`` or a decoder: its own rate and layout, in ticks of one sample. Channels that
+    have no places in the input get those that FFmpeg gives by default."""
+    rate, layout = int(sound.sample_rate), sound.layout
+    name = (
+        DEFAULT_LAYOUTS.get(layout.nb_channels, layout.name)
+        if _UNPLACED.fullmatch(layout.name)
+        else layout.name
+    )
+    return SoundFormat(rate, name, layout.nb_channels, Fraction(1, rate))
 
 
 class SoundTrack:

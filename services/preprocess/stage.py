@@ -15,7 +15,7 @@ from services.preprocess.inputs import open_named
 from services.preprocess.intake import Intake
 from services.preprocess.offers import offers_of
 from services.preprocess.opened import OpenInput, check_input
-from services.preprocess.pacing import Pacer
+from services.preprocess.pacing import IdleClock, Pacer
 from services.preprocess.prompt_stage import PromptStage
 from services.preprocess.remarks import notices_of
 from services.preprocess.run import Run
@@ -35,6 +35,7 @@ class SourceStage(PassThrough):
         self._open_input = open_input
         self._opened: OpenInput | None = None
         self._run: Run | None = None
+        self._idle = IdleClock()
 
     @property
     def source_frames(self) -> int:
@@ -45,6 +46,11 @@ class SourceStage(PassThrough):
     def damaged_frames(self) -> int:
         """Frames used although the decoder flagged them."""
         return 0 if self._run is None else self._run.damaged_frames
+
+    @property
+    def idle_us(self) -> int:
+        """Microseconds in which the next frame had not happened yet."""
+        return self._idle.idle_us
 
     def feed(self, chunk: Chunk) -> Iterable[Chunk]:
         """Nothing comes in where the input is fetched here."""
@@ -61,7 +67,9 @@ class SourceStage(PassThrough):
         for line in notices_of(intake):
             self._warn(line)
         agreed = self._opening.negotiate(offers_of(intake, self._settings))
-        pacer = Pacer() if self._opening.live and not opened.realtime else None
+        pacer = Pacer(self._idle) if self._opening.live and not opened.realtime else None
+        if opened.realtime:
+            intake.reader.count_idle(self._idle)
         run = self._run = Run(
             intake, tuple(agreed), self._settings, chunk_frames=self._opening.chunk_frames, pacer=pacer
         )

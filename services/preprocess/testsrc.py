@@ -13,7 +13,7 @@ from reelwire.errors import BadParameter, choose_from
 from reelwire.settings import Settings
 from services.preprocess.containers import open_container
 from services.preprocess.geometry import MAX_SIDE_PIXELS
-from services.preprocess.opened import OpenInput
+from services.preprocess.opened import MICROSECONDS, OpenInput
 from services.preprocess.rate import read_rate
 
 SCHEME = "testsrc:"
@@ -59,7 +59,10 @@ def open_testsrc(url: str, settings: Settings, *, live: bool) -> OpenInput:
         f":range=tv[out0];sine=frequency={TONE_HZ}:sample_rate={SAMPLE_RATE}{length}[out1]"
     )
     return OpenInput(
-        open_container(graph, "testsrc", format="lavfi"), "testsrc", endless=not asked.duration_s
+        open_container(graph, "testsrc", format="lavfi"),
+        "testsrc",
+        endless=not asked.duration_s,
+        known_length_us=round(asked.duration_s * MICROSECONDS),
     )
 
 
