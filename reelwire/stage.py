@@ -116,6 +116,10 @@ class SourceStage(Stage, Protocol):
     def damaged_frames(self) -> int:
         """Frames used although the decoder flagged them."""
 
+    @property
+    def idle_us(self) -> int:
+        """Microseconds in which there was nothing to do: the next frame had not happened yet."""
+
 
 class PassThrough:
     """The parts of a stage that most stages leave alone."""

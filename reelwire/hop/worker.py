@@ -165,15 +165,15 @@ class StageWorker:
         """Pulls all that the stage has; the time between two is work."""
         iterator, gave = iter(chunks), False
         while True:
-            start = now_us()
+            start = now_us() - _idle_us(stage)
             chunk = next(iterator, None)
-            end = now_us()
+            compute_us = max(0, now_us() - _idle_us(stage) - start)
             if frames and (chunk is not None or not gave):
-                self.timing.worked(end - start)
+                self.timing.worked(compute_us)
             if chunk is None:
                 return
             gave = True
-            self._emit(stage, chunk, end - start)
+            self._emit(stage, chunk, compute_us)
 
     def _emit(self, stage: Stage, chunk: Chunk, compute_us: int) -> None:
         self._count_source(stage)
@@ -243,3 +243,8 @@ class StageWorker:
     def _count(self, outcome: str, frames: int) -> None:
         if frames:
             metrics.FRAMES.labels(self._name, outcome).inc(frames)
+
+
+def _idle_us(stage: Stage) -> int:
+    """A source that waits for its input is not at work, and its frames do not get older by it."""
+    return int(getattr(stage, "idle_us", 0))
