@@ -57,6 +57,9 @@ ENGINE_BATCH = Histogram(
 ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision")
 MODEL_INFO = _gauge("model_info", "Loaded models.", "model", "version", "sha")
 EFFECT_FRAMES = _counter("effect_frames_total", "Frames that an effect worked on.", "effect")
+EFFECT_FAILED_FRAMES = _counter(
+    "effect_failed_frames_total", "Frames that an effect covered whole because its model failed.", "effect"
+)
 
 AV_OFFSET = _gauge("av_offset_seconds", "Sound's pts minus the picture's, as last encoded.", "stage")
 ENCODER_BITRATE = _gauge("encoder_bitrate_bps", "Bits per second of the last stream's picture.", "codec")
