@@ -44,6 +44,6 @@ EXAMPLES: dict[str, Params] = {
     "filter": {"graph": "tmix=frames=3,hue=h=60"},
     "background_blur": {"strength": 0.05},
     "background_replace": {"color": "#00ff00"},
-    "blur_faces": {"cover": "pixelate"},
+    "blur_faces": {"model": "squares", "detail": 4096},
 }
 """Parameters with which each effect does something on test pictures."""

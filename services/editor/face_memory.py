@@ -1,0 +1,83 @@
+"""Where faces are, were, and may still be: what is covered in each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from reelwire.engines.backend import Array
+from reelwire.errors import BadPayload
+from services.editor.faces import Boxes, overlap
+
+SAME_FACE = 0.1
+GROWTH_PER_S = 1.0  # of a face's size: how fast a face that is no longer found may move
+MAX_FACES = 256
+BOXES_KEY, TIMES_KEY = "faces", "faces seen"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldParams:
+    """``threshold``: least score of a new face; half of it is enough where one is already known. ``hold_s``:
+    how long a face is covered after it was last found."""
+
+    threshold: float
+    hold_s: Fraction
+
+
+class FaceMemory:
+    """One stream's faces. Boxes as ``Boxes``, in pixels of the frame."""
+
+    def __init__(self) -> None:
+        self._boxes: Boxes = np.empty((0, 5))
+        self._seen_s: list[Fraction] = []
+
+    def update(self, found: Boxes, now_s: Fraction, params: HoldParams) -> Boxes:
+        """What to cover now. ``found``: all of at least half the threshold, the surest first."""
+        self._forget(now_s, params.hold_s)
+        known = self._boxes
+        taken = np.array(
+            [box[4] >= params.threshold or bool((overlap(box, known) > SAME_FACE).any()) for box in found],
+            bool,
+        )
+        current = found[taken][:MAX_FACES] if len(found) else found
+        missed = [place for place, box in enumerate(known) if not (overlap(box, current) > SAME_FACE).any()][
+            : MAX_FACES - len(current)
+        ]
+        seen_s = [self._seen_s[place] for place in missed]
+        held = known[missed]
+        self._boxes = np.concatenate([current, held])
+        self._seen_s = [now_s] * len(current) + seen_s
+        return self.covered(now_s)
+
+    def covered(self, now_s: Fraction) -> Boxes:
+        """The boxes, larger for each second since they were found."""
+        grown = self._boxes.copy()
+        for box, seen_s in zip(grown, self._seen_s, strict=True):
+            more = float(now_s - seen_s) * GROWTH_PER_S / 2
+            width, height = box[2] - box[0], box[3] - box[1]
+            box[:4] += (-width * more, -height * more, width * more, height * more)
+        return grown
+
+    def save(self) -> dict[str, Array]:
+        """All that it holds."""
+        times = [[str(seen_s.numerator), str(seen_s.denominator)] for seen_s in self._seen_s]
+        return {BOXES_KEY: self._boxes, TIMES_KEY: np.array(times, np.str_).reshape(-1, 2)}
+
+    def load(self, saved: Mapping[str, Array]) -> None:
+        """Goes on from ``save()``. BadPayload: not what it gave."""
+        try:
+            boxes = np.asarray(saved[BOXES_KEY], np.float64).reshape(-1, 5)
+            seen_s = [Fraction(int(top), int(bottom)) for top, bottom in saved[TIMES_KEY]]
+        except (KeyError, ValueError, TypeError, ZeroDivisionError):
+            raise BadPayload("the saved state holds no faces; start the stream again") from None
+        if len(boxes) != len(seen_s) or len(boxes) > MAX_FACES:
+            raise BadPayload("the saved faces have no times; start the stream again")
+        self._boxes, self._seen_s = boxes, seen_s
+
+    def _forget(self, now_s: Fraction, hold_s: Fraction) -> None:
+        kept = [place for place, seen_s in enumerate(self._seen_s) if now_s - seen_s <= hold_s]
+        self._boxes = self._boxes[kept]
+        self._seen_s = [self._seen_s[place] for place in kept]
