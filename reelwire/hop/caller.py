@@ -122,7 +122,8 @@ class Caller:
         timeout_s = None if patient else self._destination.start_timeout_s
         while True:
             try:
-                return await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    return await asyncio.shield(self._ready)
             except TimeoutError:
                 raise DeadlineExceeded(
                     f"{self.peer} did not accept within {self._destination.start_timeout_s:g} s",

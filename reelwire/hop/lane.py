@@ -118,7 +118,9 @@ class Lane:
         """Until something was written, or the lane failed."""
         self._room.clear()
         try:
-            await asyncio.wait_for(self._room.wait(), self._policy.stall_timeout_s)
+            # Not wait_for, which forgets a cancel that comes in the same turn as what it waits for (3.11).
+            async with asyncio.timeout(self._policy.stall_timeout_s):
+                await self._room.wait()
         except TimeoutError:
             raise self._stalled() from None
 
