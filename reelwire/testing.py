@@ -103,9 +103,10 @@ class IdentityFactory:
 
 @asynccontextmanager
 async def loopback(
-    factories: Sequence[StageFactory], settings: Mapping[str, Any] | None = None
+    factories: Sequence[StageFactory | Service], settings: Mapping[str, Any] | None = None
 ) -> AsyncIterator[dict[str, Server]]:
     """Runs the services on free ports of this machine, each with the next one's address, in this process.
+    A factory alone has no calls beside Process; a ``Service`` has all of its own.
 
     ``settings``: fields of ``Settings`` for all of them. Gives the servers by stage; ``addresses_of`` turns
     them into what ``connect`` takes.
@@ -123,8 +124,8 @@ async def loopback(
         await asyncio.gather(*(server.stop() for server in servers.values()))
 
 
-def _serving(factory: StageFactory) -> Service:
-    return Service(lambda settings: factory)
+def _serving(factory: StageFactory | Service) -> Service:
+    return factory if isinstance(factory, Service) else Service(lambda settings: factory)
 
 
 def addresses_of(servers: Mapping[str, Server]) -> dict[str, str]:

@@ -68,7 +68,8 @@ class ServiceProcess:
         try:
             if self.process.returncode is None:
                 self.process.terminate()
-            await asyncio.wait_for(self.process.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self.process.wait()
         except TimeoutError:
             self.kill()
             await self.process.wait()

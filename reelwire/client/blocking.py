@@ -21,19 +21,24 @@ class BlockingReelwire:
     """As ``Reelwire``, method for method."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="reelwire", daemon=True)
         self._addresses = dict(addresses)
         self._sdk: Reelwire | None = None
 
     def __enter__(self) -> BlockingReelwire:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="reelwire", daemon=True)
         self._thread.start()
-        self._sdk = self._wait(self._open())
+        try:
+            self._sdk = self._wait(self._open())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._sdk is not None:
             self._wait(self._sdk.__aexit__())
+            self._sdk = None
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

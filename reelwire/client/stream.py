@@ -108,7 +108,8 @@ class Stream:
         """
         assert self._ready is not None
         try:
-            accepted = await asyncio.wait_for(asyncio.shield(self._ready), self._start_timeout_s)
+            async with asyncio.timeout(self._start_timeout_s):
+                accepted = await asyncio.shield(self._ready)
         except TimeoutError:
             raise DeadlineExceeded(f"the stages did not accept within {self._start_timeout_s:g} s") from None
         except ReelwireError as error:

@@ -1,0 +1,96 @@
+"""The same without asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelwire.client import BlockingReelwire, Progress, connect_blocking
+from reelwire.errors import InputDamaged, UnknownModel
+from reelwire.testing import addresses_of, frames, loopback, small_video
+from reelwire.v1.config_pb2 import StreamConfig
+from tests.reelwire.client.running import SERVICES, times_of, whole_route
+
+VIDEO = small_video()
+
+
+@pytest.fixture
+def reelwire() -> Iterator[BlockingReelwire]:
+    """Services on an event loop of their own, as if they were elsewhere; a script's connection to them."""
+    serving: dict[str, str] = {}
+    ready = threading.Event()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with loopback(SERVICES) as servers:
+            serving.update(addresses_of(servers))
+            ready.set()
+            await stop.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(60)
+    with connect_blocking(serving) as connection:
+        yield connection
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
+
+
+def test_a_script_processes_a_file(reelwire: BlockingReelwire, clip: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    target = tmp_path / "out.mp4"
+    result = reelwire.process_file(clip, target, whole_route(), on_progress=told.append)
+    assert len(times_of(target)) == 25
+    assert told[-1].out_frames == 25
+    assert [stage["stage"] for stage in result.report["stages"]] == [
+        "preprocess",
+        "generator",
+        "editor",
+        "encoder",
+    ]
+
+
+def test_a_script_sends_frames_and_reads_them_back(reelwire: BlockingReelwire) -> None:
+    config = StreamConfig(route=["generator", "editor"])
+    back = list(reelwire.process_frames(frames(10, VIDEO), VIDEO, config))
+    sent = next(iter(frames(10, VIDEO, chunk_frames=10)))
+    assert np.array_equal(np.concatenate([each.pixels for each in back]), sent.pixels)
+
+
+def test_a_script_that_stops_reading_ends_the_stream(reelwire: BlockingReelwire) -> None:
+    results = reelwire.process_frames(frames(100, VIDEO), VIDEO, StreamConfig(route=["generator"]))
+    assert next(results).pts == (0,)
+    results.close()  # type: ignore[attr-defined]
+    assert len(list(reelwire.process_frames(frames(3, VIDEO), VIDEO, StreamConfig(route=["generator"])))) == 3
+
+
+def test_a_script_lists_what_can_be_named(reelwire: BlockingReelwire, clip: Path) -> None:
+    assert "identity" in {model.name for model in reelwire.models().models}
+    assert "grade" in {effect.name for effect in reelwire.effects().effects}
+    assert "h264" in {codec.codec for codec in reelwire.formats().codecs if codec.usable}
+    probed = reelwire.probe(clip)
+    assert [stream.codec for stream in probed.streams] == ["h264", "aac"]
+    assert (probed.streams[0].width, probed.streams[0].height) == (64, 48)
+
+
+def test_a_script_gets_the_errors_of_the_services(reelwire: BlockingReelwire, tmp_path: Path) -> None:
+    config = StreamConfig(route=["generator"])
+    config.generator.model = "nope"
+    with pytest.raises(UnknownModel):
+        list(reelwire.process_frames(frames(3, VIDEO), VIDEO, config))
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    with pytest.raises(InputDamaged, match=r"text\.mp4"):
+        reelwire.probe(text)
+
+
+def test_a_connection_works_inside_its_block_only() -> None:
+    with pytest.raises(RuntimeError, match="with connect_blocking"):
+        connect_blocking({"generator": "127.0.0.1:1"}).models()
