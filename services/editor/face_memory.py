@@ -28,7 +28,7 @@ class HoldParams:
 
 
 class FaceMemory:
-    """One stream's faces. Boxes as ``Boxes``, in pixels of the frame."""
+    """One stream's faces: those of the frame before, and those that are held. In pixels of the frame."""
 
     def __init__(self) -> None:
         self._boxes: Boxes = np.empty((0, 5))
@@ -36,16 +36,15 @@ class FaceMemory:
 
     def update(self, found: Boxes, now_s: Fraction, params: HoldParams) -> Boxes:
         """What to cover now. ``found``: all of at least half the threshold, the surest first."""
-        self._forget(now_s, params.hold_s)
         known = self._boxes
         taken = np.array(
             [box[4] >= params.threshold or bool((overlap(box, known) > SAME_FACE).any()) for box in found],
             bool,
         )
         current = found[taken][:MAX_FACES] if len(found) else found
-        missed = [place for place, box in enumerate(known) if not (overlap(box, current) > SAME_FACE).any()][
-            : MAX_FACES - len(current)
-        ]
+        missed = [place for place in range(len(known)) if self._is_missed(place, current)]
+        missed = [place for place in missed if now_s - self._seen_s[place] <= params.hold_s]
+        missed = missed[: MAX_FACES - len(current)]
         seen_s = [self._seen_s[place] for place in missed]
         held = known[missed]
         self._boxes = np.concatenate([current, held])
@@ -77,7 +76,6 @@ class FaceMemory:
             raise BadPayload("the saved faces have no times; start the stream again")
         self._boxes, self._seen_s = boxes, seen_s
 
-    def _forget(self, now_s: Fraction, hold_s: Fraction) -> None:
-        kept = [place for place, seen_s in enumerate(self._seen_s) if now_s - seen_s <= hold_s]
-        self._boxes = self._boxes[kept]
-        self._seen_s = [self._seen_s[place] for place in kept]
+    def _is_missed(self, place: int, current: Boxes) -> bool:
+        """True for a face that is not among those found now."""
+        return not (overlap(self._boxes[place], current) > SAME_FACE).any()

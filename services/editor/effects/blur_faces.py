@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -109,8 +110,8 @@ def _covered(rgb: Pixels, boxes: Boxes, params: Params) -> Pixels:
     height, width = rgb.shape[:2]
     for left, top, right, bottom, _ in sorted(boxes.tolist(), key=lambda b: -(b[2] - b[0]) * (b[3] - b[1])):
         across, down = (right - left) * params.margin, (bottom - top) * params.margin
-        x0, x1 = max(0, int(left - across)), min(width, int(right + across) + 1)
-        y0, y1 = max(0, int(top - down)), min(height, int(bottom + down) + 1)
+        x0, x1 = max(0, math.floor(left - across)), min(width, math.ceil(right + across))
+        y0, y1 = max(0, math.floor(top - down)), min(height, math.ceil(bottom + down))
         if x0 < x1 and y0 < y1:
             _cover(made[y0:y1, x0:x1], right - left, params)
     return made

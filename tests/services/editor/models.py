@@ -34,6 +34,7 @@ CONSTANTS = {
     "full": 255.0,
     "almost": 250.0,
     "five": 5.0,
+    "four": 4.0,
     "low": 0.0,
     "half": 0.5,
     "high": 1.0,
@@ -74,14 +75,24 @@ def _trouble(white: str) -> list[onnx.NodeProto]:
 
 
 def write_detector(folder: Path) -> None:
-    """ "squares": finds yellow squares of SQUARE pixels as CenterFace finds faces, the surer the yellower."""
+    """ "squares": finds yellow squares of SQUARE pixels as CenterFace finds faces, the surer the yellower and
+    the nearer they lie to multiples of 4 pixels."""
     nodes = [
         *_trouble("full"),
         helper.make_node("Min", ["red", "green"], ["yellow"]),
         helper.make_node("Sub", ["yellow", "almost"], ["above"]),
         helper.make_node("Div", ["above", "five"], ["raw"]),
         helper.make_node("Clip", ["raw", "low", "high"], ["clear"]),
-        helper.make_node("AveragePool", ["clear"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node(
+            "AveragePool",
+            ["clear"],
+            ["filled"],
+            kernel_shape=[SQUARE, SQUARE],
+            strides=[4, 4],
+            pads=[4, 4, 4, 4],
+            count_include_pad=1,
+        ),
+        helper.make_node("Pow", ["filled", "four"], ["pooled"]),  # a clear peak
         helper.make_node("Add", ["pooled", "trouble"], ["heatmap"]),
         helper.make_node("Concat", ["pooled", "pooled"], ["twice"], axis=1),
         helper.make_node("Mul", ["twice", "low"], ["offset"]),
