@@ -71,7 +71,7 @@ class Intake:
             return None
         first = self.reader.first(PICTURE)
         if first is None:
-            raise InputDamaged(f"{self.opened.name}: no picture could be decoded")
+            raise self.reader.no_picture()
         self.picture_kind = kind_of(first.frame)
         self.interlaced = bool(first.frame.interlaced_frame)
         return _moment(stream, first.pts)

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from reelwire.errors import InputDamaged, Unavailable
+from reelwire.errors import InputDamaged, ReelwireError, TooLarge, Unavailable
 from reelwire.settings import Settings
 from services.preprocess.opened import OpenInput, check_pixels
 from services.preprocess.pacing import IdleClock
@@ -65,6 +65,7 @@ class Reader:
         self.sound = None if mute else opened.sound
         self.ended_early = ""
         self.refused_sound_count = 0
+        self._refused_for_size = False
         self._tracks = {
             stream.index: track
             for track, stream in ((PICTURE, self.picture), (SOUND, self.sound))
@@ -80,6 +81,20 @@ class Reader:
         self._ahead: deque[_Step] = deque()
         self._left_out: set[int] = set()
         self._met_frames = 0
+
+    def no_picture(self) -> ReelwireError:
+        """Why there is no picture. A decoder that is asked for too large a frame allocates nothing and calls
+        the size a wrong argument; it does not tell the size."""
+        limit = self._settings.max_frame_pixels
+        if self._refused_for_size:
+            return TooLarge(
+                f"{self._opened.name}: its frames have more than {limit} pixels; "
+                "scale it down first, or raise REELWIRE_MAX_FRAME_PIXELS",
+                field="input",
+            )
+        sizeless = self.picture is not None and not self.picture.codec_context.width
+        hint = f"; it has no size, or one over REELWIRE_MAX_FRAME_PIXELS ({limit})" if sizeless else ""
+        return InputDamaged(f"{self._opened.name}: no picture could be decoded{hint}")
 
     def count_idle(self, idle: IdleClock) -> None:
         """From here on, waiting for the next packet counts as idle: for inputs that come as they happen."""
@@ -178,7 +193,8 @@ class Reader:
                 if track == PICTURE:
                     check_pixels(frame.width, frame.height, self._settings)
                 items.append(Decoded(track, frame, frame.pts))
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            self._refused_for_size |= track == PICTURE and isinstance(error, av.error.ArgumentError)
             if packet.size:
                 items.append(Refused(track, packet.pts))
                 self.refused_sound_count += track == SOUND
