@@ -1,5 +1,8 @@
 """The contract of every engine, on ONNX Runtime."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,3 +81,15 @@ def test_a_graph_that_cannot_load_says_why(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelUnusable, match="NoSuchOperator"):
         open_engine(path)
+
+
+def test_the_runtime_reports_nothing_about_its_use(tmp_path: Path) -> None:
+    model = graphs.gain(tmp_path / "model.onnx")
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        f"import pathlib, reelwire.engines as engines; engines.open_engine(pathlib.Path({str(model)!r}))"
+    )
+    keep = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", program], env={**keep, "HOME": str(home)}, check=True)
+    assert list(home.rglob("*onnxruntime*")) == [], "its telemetry keeps a database in the home folder"
