@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.errors import TrainingError
 from training.recipe import Config, Learner
@@ -57,12 +57,27 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise TrainingError(f"{path} is no checkpoint, or a damaged one") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TrainingError(f"{path} is no checkpoint of this program (format {FORMAT})")
-    return Checkpoint(**{key: value for key, value in content.items() if key != "format"})
+    values = {key: value for key, value in content.items() if key != "format"}
+    if values.keys() != {field.name for field in fields(Checkpoint)}:
+        raise TrainingError(
+            f"{path} is a damaged checkpoint: it holds {', '.join(sorted(values)) or 'nothing'}"
+        )
+    return Checkpoint(**values)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Puts a checkpoint's weights into the network that they were trained in. TrainingError: into another."""
+    try:
+        module.load_state_dict(dict(weights))
+    except RuntimeError:
+        raise TrainingError(
+            f"the checkpoint's weights do not fit {type(module).__name__} as it is now; train again"
+        ) from None
 
 
 def restore(learner: Learner, checkpoint: Checkpoint) -> None:
     """Puts a checkpoint's weights and optimizer states into a learner made from the same config."""
     for name, module in learner.modules.items():
-        module.load_state_dict(checkpoint.modules[name])
+        load_weights(module, checkpoint.modules[name])
     for name, optimizer in learner.optimizers.items():
         optimizer.load_state_dict(dict(checkpoint.optimizers[name]))

@@ -37,7 +37,11 @@ class Source:
 
 def read_picture(path: Path) -> Picture:
     """An image file → (H, W, 3) uint8 RGB. TrainingError: it is none."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        encoded = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read: {error.strerror}") from None
+    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
     if bgr is None:
         raise TrainingError(f"{path} cannot be read as a picture")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -49,6 +53,16 @@ def scale_shorter_side(picture: Picture, side_px: int) -> Picture:
     height, width = (max(side_px, round(length * factor)) for length in picture.shape[:2])
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (width, height), interpolation=how), dtype=np.uint8)
+
+
+def trim(picture: Picture, side_px: int) -> Picture:
+    """Without its outer ``side_px`` pixels. TrainingError: nothing would be left."""
+    if not 0 <= 2 * side_px < min(picture.shape[:2]):
+        height, width = picture.shape[:2]
+        raise TrainingError(
+            f"cannot cut {side_px} pixels off each side of {width}x{height}; expected 0 to less than half"
+        )
+    return picture[side_px : picture.shape[0] - side_px, side_px : picture.shape[1] - side_px]
 
 
 def read_clip(path: Path, frame_count: int) -> Iterator[Picture]:

@@ -94,7 +94,8 @@ def _go_on(path: Path, model: str, config: Config, learner: Learner) -> int:
 
 
 class StepLog:
-    """log.csv: step and losses. Lines from ``start`` on, of steps that a kill undid, are removed."""
+    """log.csv: step and losses. Lines from ``start`` on, of steps that a kill undid, and half a line are
+    removed."""
 
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
@@ -102,7 +103,8 @@ class StepLog:
             return
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.reader(stream))
-        kept = rows[:1] + [row for row in rows[1:] if int(row[0]) < start]
+        whole = [row for row in rows[1:] if len(row) == len(rows[0]) and row[0].isdigit()]
+        kept = rows[:1] + [row for row in whole if int(row[0]) < start]
         half = path.with_suffix(".tmp")
         with half.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows(kept if start else [])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import training.models
 from training.errors import TrainingError
 
+BATCH = "batch"
 Config = dict[str, int | float | str | bool]
 """Everything that decides a training's result; plain values, kept in the checkpoint."""
 
@@ -41,15 +42,27 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FreeSize:
-    """One free dimension of an input: its name in the graph, and what it is a multiple of.
+    """One free dimension of an input, a multiple of ``multiple``.
 
-    ``least`` and ``most`` bound it, in its own unit.
+    ``name`` is what the graph calls one such multiple: "h4" for a height of 4, 8, 12, … pixels, which is then
+    "4*h4"; the same name with ``multiple`` 1 is a state of a quarter of that height. ``BATCH`` is the batch.
+    ``least`` and ``most`` bound the dimension itself, not its multiples.
     """
 
     name: str
     multiple: int = 1
     least: int = 1
     most: int = 4096
+
+    @property
+    def least_units(self) -> int:
+        """The fewest multiples."""
+        return -(-self.least // self.multiple)
+
+    @property
+    def most_units(self) -> int:
+        """The most multiples."""
+        return self.most // self.multiple
 
 
 @dataclass(frozen=True, slots=True)

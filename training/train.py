@@ -67,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename or given.out} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     print(f"wrote {path}")
     return 0
 

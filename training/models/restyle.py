@@ -1,10 +1,9 @@
 """restyle: one style, painted onto any frame by a small feed-forward network.
 
 Johnson, Alahi, Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution" (2016), with
-three changes for video on a CPU. Batch normalisation, frozen for the last half of the training, in the place
-of instance normalisation: a pixel's look then does not depend on what else is in the frame, which is what
-makes instance-normalised video pulse, and inference folds it into the convolutions. The last up-sampling is
-computed at half size (``DoublingConv``). A stability loss (``training/losses.py``) works against flicker.
+instance normalisation and three changes for video on a CPU. The frame's brightness goes around the network,
+so that a short training paints on what is there. The last up-sampling is computed at half size
+(``DoublingConv``). A stability loss (``training/losses.py``) works against flicker.
 """
 
 from __future__ import annotations
@@ -19,16 +18,19 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the field's name)
 from torch import Tensor, nn
 
-from training.data import Crops, Picture, Source, load_pictures, read_picture, scale_shorter_side
+from training.checkpoint import load_weights
+from training.data import Crops, Picture, Source, load_pictures, read_picture, scale_shorter_side, trim
 from training.errors import TrainingError
 from training.features import OnnxFeatures
 from training.layers import DoublingConv, NormConv, Residual
 from training.losses import content_loss, gram, stability_loss, style_loss, variation_loss
-from training.recipe import Config, Exportable, FreeSize
+from training.recipe import BATCH, Config, Exportable, FreeSize
 
 MULTIPLE = 4
-MARGIN_PX = 8  # mirrored around the frame, so that the zeros beyond it are not seen at its edges
+MARGIN_PX = 12  # mirrored around the frame, so that the zeros beyond it are not seen at its edges
 LEAST_PX = 16
+LUMA = (0.299, 0.587, 0.114)  # BT.601
+CONTRAST = 4.0  # before the sigmoid, whose slope is a quarter: brightness starts as it is
 MOST_PX = 8192
 MOST_SHIFT_PX = 7
 PREVIEW_COUNT = 4
@@ -49,20 +51,19 @@ class StyleNetwork(nn.Module):
         self.blocks = nn.Sequential(*(Residual(wide) for _ in range(blocks)))
         self.from_quarter = NormConv(wide, narrow, 3)
         self.from_half: nn.Module = DoublingConv(narrow, 3)
+        self.around = nn.Conv2d(3, 3, 1, bias=False)
+        nn.init.zeros_(self.around.weight)
+        with torch.no_grad():
+            self.around.weight += CONTRAST * torch.tensor(LUMA).view(1, 3, 1, 1)
 
     def forward(self, frame: Tensor) -> Tensor:
         """One frame or many."""
         picture = F.pad(frame, (MARGIN_PX,) * 4, mode="reflect")
         picture = F.relu(self.to_quarter(F.relu(self.to_half(picture))))
         picture = F.interpolate(self.blocks(picture), scale_factor=2.0, mode="nearest")
-        picture = torch.sigmoid(self.from_half(F.relu(self.from_quarter(picture))))
-        return picture[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
-
-    def freeze_norms(self) -> None:
-        """From here on batch normalisation uses its running figures, as it will when it serves."""
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        painted = self.from_half(F.relu(self.from_quarter(picture)))
+        painted = painted[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+        return torch.sigmoid(painted + self.around(frame - 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class RestyleLearner:
         taps = sorted({*layers, content_layer})
         self._features = OnnxFeatures(Path(str(config["features"])), taps).to(device)
         style = read_picture(Path(str(config["style"])))
+        style = trim(style, int(config["style_trim_px"]))
         style = scale_shorter_side(style, int(config["style_px"]))
         with torch.no_grad():
             found = self._features(to_tensor(style, device))
@@ -102,13 +104,14 @@ class RestyleLearner:
     def step(self, step: int) -> dict[str, float]:
         """As ``Learner``."""
         random = np.random.default_rng((int(self._config["seed"]), step))
-        self._set_phase(step)
+        self._set_rate(step)
         wide = self._crops.draw(int(self._config["batch"]), random).to(self._device)
         shift = (int(random.integers(MOST_SHIFT_PX + 1)), int(random.integers(MOST_SHIFT_PX + 1)))
         noise = random.normal(0, float(self._config["noise"]), wide.shape).astype(np.float32)
         size = int(self._config["crop"])
         first = wide[:, :, :size, :size]
-        second = (wide + torch.from_numpy(noise).to(self._device)).clamp(0, 1)
+        half = wide[: (len(wide) + 1) // 2]  # the second look costs as much as the first: half of them do
+        second = (half + torch.from_numpy(noise[: len(half)]).to(self._device)).clamp(0, 1)
         second = second[:, :, shift[0] : shift[0] + size, shift[1] : shift[1] + size]
         low_precision = str(self._config["precision"]) == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=low_precision):
@@ -119,17 +122,14 @@ class RestyleLearner:
         optimizer.step()
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _set_phase(self, step: int) -> None:
-        """The rate falls linearly over the last half; norms are frozen for it."""
+    def _set_rate(self, step: int) -> None:
+        """It falls linearly over the last half."""
         share = step / int(self._config["steps"])
         for group in self.optimizers["network"].param_groups:
             group["lr"] = float(self._config["rate"]) * min(1.0, 2 * (1 - share) + 0.02)
-        self.network.train()
-        if share >= 0.5:
-            self.network.freeze_norms()
 
     def _losses(self, first: Tensor, second: Tensor, shift: tuple[int, int]) -> dict[str, Tensor]:
-        styled, again = self.network(torch.cat([first, second])).chunk(2)
+        styled, again = self.network(torch.cat([first, second])).split([len(first), len(second)])
         found = self._features(styled)
         with torch.no_grad():
             wanted = self._features(first)[self._targets.content_layer]
@@ -138,7 +138,7 @@ class RestyleLearner:
             "content": content_loss(found[self._targets.content_layer], wanted),
             "style": style,
             "variation": variation_loss(styled),
-            "stability": stability_loss(styled, again, shift),
+            "stability": stability_loss(styled[: len(again)], again, shift),
         }
         weighted = [float(self._config[f"{name}_weight"]) * loss for name, loss in losses.items()]
         return {"loss": torch.stack(weighted).sum(), **losses}
@@ -148,7 +148,6 @@ class RestyleLearner:
         """Crops above, the same restyled below."""
         random = np.random.default_rng((int(self._config["seed"]), 1 << 40))
         crops = self._crops.draw(PREVIEW_COUNT, random)[..., :-MOST_SHIFT_PX, :-MOST_SHIFT_PX]
-        self.network.eval()
         styled = self.network(crops.to(self._device)).cpu()
         return torch.cat([torch.cat(list(crops), dim=2), torch.cat(list(styled), dim=2)], dim=1)
 
@@ -175,15 +174,16 @@ class RestyleRecipe:
         add("--style", required=True, help="the picture whose manner is learnt")
         add("--features", required=True, help="SqueezeNet 1.1 in Caffe's form as an ONNX file")
         add("--style-px", type=int, default=360, help="shorter side of the style: smaller, finer strokes")
+        add("--style-trim-px", type=int, default=0, help="frame to cut off the style, on each side")
         add("--crop", type=int, default=192, help="side of a training crop in pixels")
-        add("--batch", type=int, default=4, help="crops in one step")
-        add("--frames-per-clip", type=int, default=48, help="frames taken from each clip")
+        add("--batch", type=int, default=2, help="crops in one step")
+        add("--frames-per-clip", type=int, default=12, help="frames taken from each clip")
         add("--rate", type=float, default=2e-3, help="learning rate of Adam")
         add("--noise", type=float, default=0.03, help="standard deviation of the stability loss's noise")
         add("--content-weight", type=float, default=1.0, help="weight of the content loss")
-        add("--style-weight", type=float, default=4.0, help="weight of the style loss")
+        add("--style-weight", type=float, default=10.0, help="weight of the style loss")
         add("--variation-weight", type=float, default=0.2, help="weight of total variation")
-        add("--stability-weight", type=float, default=20.0, help="weight of the stability loss")
+        add("--stability-weight", type=float, default=50.0, help="weight of the stability loss")
         add("--style-layers", default=STYLE_LAYERS, help="layers of the features compared for style")
         add("--content-layer", default=CONTENT_LAYER, help="layer of the features compared for content")
         add("--narrow", type=int, default=16, help="channels at half size")
@@ -197,16 +197,16 @@ class RestyleRecipe:
     def exportable(self, config: Config, weights: Mapping[str, Mapping[str, Tensor]]) -> Exportable:
         """As ``Recipe``; input "frame", output "styled", both NCHW."""
         network = build_network(config)
-        network.load_state_dict(dict(weights["network"]))
+        load_weights(network, weights["network"])
         assert isinstance(network.from_half, DoublingConv)
         network.from_half = network.from_half.deployed()
         network.eval()
-        height = FreeSize("height", MULTIPLE, LEAST_PX, MOST_PX)
-        width = FreeSize("width", MULTIPLE, LEAST_PX, MOST_PX)
+        height = FreeSize("h4", MULTIPLE, LEAST_PX, MOST_PX)
+        width = FreeSize("w4", MULTIPLE, LEAST_PX, MOST_PX)
         return Exportable(
             module=network,
             inputs={"frame": torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))},
-            free={"frame": {0: FreeSize("batch", most=64), 2: height, 3: width}},
+            free={"frame": {0: FreeSize(BATCH, most=64), 2: height, 3: width}},
             outputs={"styled": (0, 2, 3)},
             manifest={
                 "task": "image-to-image",

@@ -1,0 +1,55 @@
+"""A model folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exporters.errors import ExportError
+from reelwire.models.check import explain
+from reelwire.models.location import GRAPH_NAME
+from reelwire.models.manifest import MANIFEST_NAME
+
+FILES = frozenset({GRAPH_NAME, MANIFEST_NAME})
+
+
+@contextmanager
+def new_model_folder(models: Path, name: str) -> Iterator[Path]:
+    """An empty folder to write a model into. It appears as ``models/name`` when the block ends without an
+    error, in the place of an older model; until then that one stays. ExportError: something else is there, or
+    services would refuse the model."""
+    final = models / name
+    check_replaceable(final)
+    models.mkdir(parents=True, exist_ok=True)
+    # A name that begins with a dot is no model's, and one file system makes the renaming atomic.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=models) as aside:
+        half = Path(aside) / name
+        half.mkdir()
+        yield half
+        problem = explain(half).problem
+        if problem:
+            raise ExportError(f"services would refuse the exported model: {problem}")
+        _sync(half)
+        if final.exists():
+            os.rename(final, Path(aside) / "replaced")
+        os.rename(half, final)
+
+
+def check_replaceable(final: Path) -> None:
+    """ExportError: ``final`` is there and is not a model folder, so that it must not be replaced."""
+    if not final.exists():
+        return
+    held = {entry.name for entry in final.iterdir()} if final.is_dir() else set()
+    if not final.is_dir() or not held <= FILES:
+        others = ", ".join(sorted(held - FILES)) or "is a file"
+        raise ExportError(f"{final} is no exported model ({others}); choose another --out or --name")
+
+
+def _sync(folder: Path) -> None:
+    """To the disk, before the name says that it is whole."""
+    for file in sorted(folder.iterdir()):
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
