@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,15 +10,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from reelwire.engines.backend import Array
-from reelwire.errors import BadParameter, TooLarge
 from reelwire.media import Pixels
 from reelwire.models.loading import LoadedModel
 from services.editor.effect import Frame, Output, Place, StreamEffect
 from services.editor.matte import FEATHER_HELP, MODEL_HELP, SMOOTHING_HELP, Matte, MatteParams
 from services.editor.params import hex_color, number, rgb_of, seconds, string
-
-MAX_FILE_BYTES = 32 << 20
-MAX_PIXELS = 32_000_000
+from services.editor.pictures import open_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class Effect(StreamEffect[Params, Scene]):
         self._matte: Matte | None = None
 
     def prepare(self, params: Params) -> Scene:
-        """BadParameter, TooLarge: the picture. Raises as ``Matte`` and what reading the picture does."""
+        """Raises as ``Matte`` and ``open_picture``."""
         if self._matte is None:
             self._matte = Matte(self.place, params.model, "background_replace")
         width, height = self.place.size
@@ -81,17 +77,6 @@ class Effect(StreamEffect[Params, Scene]):
 
 def _fitted(place: Place, name: str) -> Pixels:
     """The picture over the whole frame, what hangs out cut off evenly."""
-    data = place.assets.read(name, "picture", MAX_FILE_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise TooLarge(
-                    f'picture "{name}" is {image.width}x{image.height}, more than {MAX_PIXELS} pixels',
-                    field="picture",
-                )
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(ImageOps.fit(upright, place.size, Image.Resampling.LANCZOS))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadParameter(
-            f'picture "{name}" cannot be read ({error}); expected a PNG or JPEG', field="picture"
-        ) from None
+    with open_picture(place.assets, name) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(ImageOps.fit(upright, place.size, Image.Resampling.LANCZOS))

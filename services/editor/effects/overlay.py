@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,22 +9,22 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from reelwire.errors import BadParameter, TooLarge
+from reelwire.errors import TooLarge
 from reelwire.media import Pixels
 from services.editor.effect import Frame, Output, StreamEffect
 from services.editor.layers import ANCHORS, Layer, make_layer, place_in
 from services.editor.params import choice, exact, number, seconds, string
+from services.editor.pictures import open_picture
 
 NEUTRAL = {"opacity": 0.0}
-MAX_FILE_BYTES = 32 << 20
-MAX_PIXELS = 32_000_000
+MAX_TIMES_HIGHER = 8  # than the frame: what hangs out is made only to be cut off
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
     """Which picture, where, how large and when."""
 
-    picture: str = string(None, 255, "A PNG in the asset folder.")
+    picture: str = string(None, 255, "A PNG (or JPEG) in the asset folder.")
     x: float = number(0.98, -1, 2, "Where the anchor is, as a part of the frame's width from the left.")
     y: float = number(0.02, -1, 2, "Where the anchor is, as a part of the frame's height from the top.")
     anchor: str = choice("top-right", tuple(ANCHORS), "Which point of the picture lies there.")
@@ -48,7 +47,7 @@ class Effect(StreamEffect[Params, Placed]):
     """Read, scaled and placed once for each change."""
 
     def prepare(self, params: Params) -> Placed:
-        """BadParameter: no PNG. TooLarge: more than MAX_PIXELS. Raises what reading the file does."""
+        """TooLarge: far higher than the frame. Raises as ``open_picture``."""
         rgba = self._scaled(params)
         at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
         layer = make_layer(rgba, at, self.place.size, params.opacity)
@@ -63,24 +62,14 @@ class Effect(StreamEffect[Params, Placed]):
 
     def _scaled(self, params: Params) -> Pixels:
         """(h, w, 4) uint8, by Lanczos with alpha multiplied in."""
-        data = self.place.assets.read(params.picture, "picture", MAX_FILE_BYTES)
-        try:
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise TooLarge(
-                        f'picture "{params.picture}" is {width}x{height}, more than {MAX_PIXELS} pixels',
-                        field="picture",
-                    )
-                wide = max(1, round(params.scale * self.place.video.width))
-                high = max(1, round(wide * height / width))
-                if high > 4 * self.place.video.height + 4:
-                    raise TooLarge(
-                        f'picture "{params.picture}" would be {wide}x{high}; expected less scale',
-                        field="scale",
-                    )
-                return np.asarray(image.convert("RGBA").resize((wide, high), Image.Resampling.LANCZOS))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise BadParameter(
-                f'picture "{params.picture}" cannot be read ({error}); expected a PNG', field="picture"
-            ) from None
+        video = self.place.video
+        with open_picture(self.place.assets, params.picture) as image:
+            wide = max(1, round(params.scale * video.width))
+            high = max(1, round(wide * image.height / image.width))
+            if high > MAX_TIMES_HIGHER * video.height:
+                raise TooLarge(
+                    f'picture "{params.picture}" would be {wide}x{high} in frames of '
+                    f"{video.width}x{video.height}; expected a smaller scale",
+                    field="scale",
+                )
+            return np.asarray(image.convert("RGBA").resize((wide, high), Image.Resampling.LANCZOS))

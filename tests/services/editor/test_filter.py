@@ -13,7 +13,6 @@ import pytest
 from reelwire.errors import BadParameter
 from reelwire.media import Pixels
 from services.editor.allowed_filters import allowed_filters
-from services.editor.graph_text import Node, parse_graph, parse_options
 from services.editor.listing import list_effects
 from services.editor.stage import EditorFactory
 from tests.services.editor.streams import (
@@ -233,15 +232,6 @@ def test_its_help_lists_exactly_what_this_build_can_run(editor: EditorFactory) -
     listed = info.params[0].help.partition("This build has: ")[2].rstrip(".").split()
     assert set(listed) == set(allowed_filters()) <= av.filter.filters_available
     assert {"hue", "tmix", "crop", "curves"} <= set(listed)
-
-
-def test_graph_text_is_read_as_libavfilter_reads_it() -> None:
-    assert parse_graph(r" [a] [b] na\me@id = x\,y='1,2;[]':z\\: [c], two ;three", 9) == [
-        Node("name", r"x,y=1,2;[]:z\:", ("a", "b"), ("c",)),
-        Node("two", "", follows=True),
-        Node("three", ""),
-    ]
-    assert parse_options(r"1:b = two\:2 :'3=c': k='a:b'") == (["1", "3=c"], {"b": "two:2", "k": "a:b"})
 
 
 def test_frames_between_ticks_keep_their_pts(editor: EditorFactory) -> None:
