@@ -49,4 +49,4 @@ def root(
 def main() -> None:
     """The console script."""
     keep_freed_buffers()
-    app()
+    app(prog_name="reelwire")

@@ -22,7 +22,7 @@ from reelwire.v1.config_pb2 import EffectConfig
 from reelwire.v1.pipeline_pb2 import EffectInfo, ListEffectsResponse, ListFormatsResponse, ListModelsResponse
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-effects_app = typer.Typer(help="List effects, describe or preview one.", invoke_without_command=True)
+effects_app = typer.Typer(invoke_without_command=True)
 
 
 def models(

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from reelwire.client.files import FileJob, FileResult, Progress
 from reelwire.client.source import find_source
 from reelwire.client.stream import Connection, Stream
-from reelwire.errors import BadParameter
+from reelwire.errors import BadParameter, ReelwireError
 from reelwire.hop.channels import Channels, send
 from reelwire.hop.checks import STAGES
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
@@ -123,7 +123,7 @@ class Reelwire:
                     await call.done_writing()
             return await call
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, peer=f"preprocess at {address}") from None
+            raise _from_stage("preprocess", address, error) from None
         finally:
             call.cancel()
 
@@ -151,7 +151,7 @@ class Reelwire:
         try:
             return await method(request, timeout=LIST_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, peer=f"{stage} at {address}") from None
+            raise _from_stage(stage, address, error) from None
 
     def _address(self, stage: str) -> str:
         known = self._connection.addresses.get(stage, ())
@@ -166,6 +166,12 @@ class Reelwire:
 def connect(addresses: Mapping[str, str]) -> Reelwire:
     """``async with connect({"preprocess": "127.0.0.1:5001"}) as reelwire``. Dials when first used."""
     return Reelwire(addresses)
+
+
+def _from_stage(stage: str, address: str, error: grpc.aio.AioRpcError) -> ReelwireError:
+    raised = from_rpc_error(error, peer=f"{stage} at {address}")
+    raised.stage = raised.stage or stage
+    return raised
 
 
 async def _send_all(stream: Stream, frames: AsyncIterable[Frames] | Iterable[Frames]) -> None:
