@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import av
 
-from reelwire.errors import InputDamaged, InputNotAllowed, ReelwireError
+from reelwire.errors import InputDamaged, InputNotAllowed, ReelwireError, TooLarge
 from reelwire.settings import Settings
 from services.preprocess.opened import BUFFER_BYTES, OpenInput
 
@@ -67,13 +67,15 @@ def open_bytes(
 
 
 def open_container(source: Any, shown: str, **arguments: Any) -> Any:
-    """``av.open`` with its errors as ours. InputDamaged: what came is no container that libavformat knows."""
-    arguments.setdefault("buffer_size", BUFFER_BYTES)
+    """``av.open`` with its errors as ours. InputDamaged: what came is no container that libavformat knows.
+    TooLarge: its header claims more than memory holds."""
     try:
-        return av.open(source, **arguments)
+        return av.open(source, buffer_size=BUFFER_BYTES, metadata_errors="replace", **arguments)
     except ReelwireError:
         raise
     except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, MemoryError):
+            raise TooLarge(f"{shown} claims sizes for which there is no memory", field="input") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise InputDamaged(f"{shown} cannot be opened as video or sound: {reason}") from None
 

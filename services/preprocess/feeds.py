@@ -11,7 +11,8 @@ from services.preprocess.containers import decoder_limits, open_container
 from services.preprocess.http_file import HttpFile
 from services.preprocess.opened import OpenInput
 
-OPEN_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 10.0  # open: to connect, and once more to find the streams
+OPEN_TIMEOUT_S = 5.0  # to connect, and once more to find the streams
+TIMEOUTS_S = (OPEN_TIMEOUT_S, 10.0)  # and for each read
 CAMERA_FORMAT = "video4linux2"
 _FEEDS = {  # scheme → the one container that is read from it, and the protocols that may be used for it
     "udp": ("mpegts", "udp"),
@@ -38,7 +39,7 @@ def open_device(name: str, settings: Settings) -> OpenInput:
             field="input.url",
         )
     try:
-        container = av.open(name, format=CAMERA_FORMAT, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+        container = av.open(name, format=CAMERA_FORMAT, timeout=TIMEOUTS_S)
     except (av.FFmpegError, ValueError) as error:
         raise InputNotFound(f"device {name}: {_reason(error)}", field="input.url") from None
     return OpenInput(container, name, realtime=True, connection="feed")
@@ -49,7 +50,7 @@ def _open_feed(address: Address, settings: Settings) -> OpenInput:
     options = {"protocol_whitelist": protocols, **decoder_limits(settings)}
     try:
         container = av.open(
-            address.url, format=format_, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)
+            address.url, format=format_, options=options, timeout=TIMEOUTS_S, metadata_errors="replace"
         )
     except (av.FFmpegError, ValueError, OSError) as error:
         raise Unavailable(f"{address.url}: {_reason(error)}") from None
@@ -73,7 +74,7 @@ def _open_http(url: str, allowed: AllowList, settings: Settings) -> OpenInput:
             url,
             io_open=open_nested,
             options={"protocol_whitelist": "http,https", **_HLS, **decoder_limits(settings)},
-            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+            timeout=TIMEOUTS_S,
         )
     except BaseException:
         file.close()

@@ -97,11 +97,17 @@ def _given(first: Offer, wishes: Wishes, settings: Settings) -> Offer:
 
 
 def _check_wishes(wishes: Wishes) -> None:
-    if wishes.span.start or wishes.span.end is not None:
-        raise BadParameter(
-            "start_s and duration_s cut an input; frames that the caller sends are cut by the caller",
-            field="start_s",
-        )
+    unfulfilled = {
+        "start_s": bool(wishes.span.start),
+        "duration_s": wishes.span.end is not None,
+        "sound_passthrough": wishes.passthrough,
+    }
+    for name, wished in unfulfilled.items():
+        if wished:
+            raise BadParameter(
+                f"{name} is for an input that is opened here; the stream's frames come from the caller",
+                field=name,
+            )
 
 
 def _is_sound(offer: Offer) -> bool:

@@ -65,7 +65,7 @@ class Reader:
         self.sound = None if mute else opened.sound
         self.ended_early = ""
         self.refused_sound_count = 0
-        self._refused_for_size = False
+        self._wrong_argument = False
         self._tracks = {
             stream.index: track
             for track, stream in ((PICTURE, self.picture), (SOUND, self.sound))
@@ -74,7 +74,9 @@ class Reader:
         for stream in (self.picture, self.sound):
             if stream is not None:
                 stream.codec_context.thread_count = 1
+        self._sizeless = False
         if self.picture is not None:
+            self._sizeless = not self.picture.codec_context.width
             self.picture.codec_context.options = {"max_pixels": str(settings.max_frame_pixels)}
         self._streams = [stream for stream in (self.picture, self.sound) if stream is not None]
         self._packets = opened.container.demux(self._streams)
@@ -83,17 +85,16 @@ class Reader:
         self._met_frames = 0
 
     def no_picture(self) -> ReelwireError:
-        """Why there is no picture. A decoder that is asked for too large a frame allocates nothing and calls
-        the size a wrong argument; it does not tell the size."""
+        """Why there is no picture. A decoder that is asked for too large a frame allocates nothing, calls the
+        size a wrong argument and does not tell it; damage can look the same where the size was known."""
         limit = self._settings.max_frame_pixels
-        if self._refused_for_size:
+        if self._sizeless and self._wrong_argument:
             return TooLarge(
                 f"{self._opened.name}: its frames have more than {limit} pixels; "
                 "scale it down first, or raise REELWIRE_MAX_FRAME_PIXELS",
                 field="input",
             )
-        sizeless = self.picture is not None and not self.picture.codec_context.width
-        hint = f"; it has no size, or one over REELWIRE_MAX_FRAME_PIXELS ({limit})" if sizeless else ""
+        hint = f"; it has no size, or one over REELWIRE_MAX_FRAME_PIXELS ({limit})" if self._sizeless else ""
         return InputDamaged(f"{self._opened.name}: no picture could be decoded{hint}")
 
     def count_idle(self, idle: IdleClock) -> None:
@@ -194,7 +195,7 @@ class Reader:
                     check_pixels(frame.width, frame.height, self._settings)
                 items.append(Decoded(track, frame, frame.pts))
         except av.FFmpegError as error:
-            self._refused_for_size |= track == PICTURE and isinstance(error, av.error.ArgumentError)
+            self._wrong_argument |= track == PICTURE and isinstance(error, av.error.ArgumentError)
             if packet.size:
                 items.append(Refused(track, packet.pts))
                 self.refused_sound_count += track == SOUND
