@@ -240,6 +240,7 @@ class Caller:
         if self._call is not None:
             self._call.cancel()
         await self._stop_tasks()
+        self._back.forget()
 
     async def _stop_tasks(self) -> None:
         tasks = [task for task in (self._reader, self._writer) if task is not None]

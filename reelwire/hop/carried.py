@@ -23,7 +23,8 @@ from reelwire.hop.outbound import Outbound
 from reelwire.hop.requests import Requests
 from reelwire.hop.sides import Sides
 from reelwire.hop.stage_side import StageSide
-from reelwire.hop.worker import ABANDON, StageWorker, is_source
+from reelwire.hop.tracks import is_source
+from reelwire.hop.worker import ABANDON, StageWorker
 from reelwire.media import Chunk, Offer
 from reelwire.stage import Opening
 from reelwire.v1.config_pb2 import StreamConfig
@@ -100,7 +101,7 @@ class Carried:
     def let_go(self, error: ReelwireError) -> None:
         """The stream is over: whoever waits gets the error, the worker leaves at the next chance."""
         if self.sides.outbound.lane is not self.sides.up:
-            self.sides.outbound.lane.fail(error)
+            self.sides.outbound.lane.let_go(error)
         self.worker.inbox.put(ABANDON)
 
     async def leave(self) -> None:
@@ -109,6 +110,7 @@ class Carried:
         await self._worker_left()
         await self.sides.outbound.close()  # one that the worker was about to open
         self.sides.inbound.flush()
+        self.worker.forget()
         if self._working is not None:
             metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).dec()
 

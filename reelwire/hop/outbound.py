@@ -13,7 +13,7 @@ from reelwire.formats import offer_from_proto, offer_to_proto
 from reelwire.hop.caller import Caller, CallerResources, Destination
 from reelwire.hop.clock import clock_id
 from reelwire.hop.lane import Lane, LanePolicy
-from reelwire.hop.worker import picture_track
+from reelwire.hop.tracks import picture_track
 from reelwire.media import Offer, PayloadKind
 from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 from reelwire.v1.pipeline_pb2 import ProcessRequest, StageSummary

@@ -36,6 +36,14 @@ class Returned:
         self._window.admit(raw.header.track, raw.cost)
         self.queue.put_nowait(raw)
 
+    def forget(self) -> None:
+        """Lets go of chunks that nobody took: they are large. The end stays."""
+        ended = False
+        while not self.queue.empty():
+            ended = self.queue.get_nowait() is None or ended
+        if ended:
+            self.queue.put_nowait(None)
+
     def taken(self, raw: RawChunk) -> None:
         """A chunk is done with: credit for the next."""
         track = raw.header.track

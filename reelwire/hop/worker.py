@@ -16,7 +16,8 @@ from reelwire import metrics
 from reelwire.hop.clock import now_us
 from reelwire.hop.ledger import Ledger, Order, merged
 from reelwire.hop.timing import Arrival, StageTiming
-from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PacketFormat, PayloadKind, split_frames
+from reelwire.hop.tracks import picture_in, picture_track
+from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, split_frames
 from reelwire.payloads import read_chunk
 from reelwire.stage import Opened, Opening, Stage, StageFactory
 from reelwire.v1.config_pb2 import PinnedModel
@@ -56,24 +57,6 @@ class Host(Protocol):
         """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
 
 
-def is_source(offers: Iterable[Offer]) -> bool:
-    """True where pictures first come into being: no track brings any."""
-    return _picture_in(offers) is None
-
-
-def _picture_in(offers: Iterable[Offer]) -> int | None:
-    return picture_track(offer for offer in offers if offer.kind is not PayloadKind.CONTAINER_BYTES)
-
-
-def picture_track(offers: Iterable[Offer]) -> int | None:
-    """The track whose frames the accounts count: the first with pictures."""
-    for offer in offers:
-        encoded = isinstance(offer.format, PacketFormat) and offer.format.video is not None
-        if offer.kind in (PayloadKind.FRAMES, PayloadKind.CONTAINER_BYTES) or encoded:
-            return offer.track
-    return None
-
-
 class StageWorker:
     """Runs one stage from open to close."""
 
@@ -87,7 +70,7 @@ class StageWorker:
         self._order = Order()
         self._passing: dict[int, tuple[Dropped, ...]] = {}  # by track, drops to be told to the next stage
         self._outputs: tuple[Offer, ...] = ()
-        self._picture_in = _picture_in(opening.offers)
+        self._picture_in = picture_in(opening.offers)
         self._lock = Lock()  # the event loop counts what a LIVE source drops
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.ledger = Ledger()
@@ -113,6 +96,12 @@ class StageWorker:
                 self._count_source(opened.stage)
             finally:
                 opened.stage.close()
+
+    def forget(self) -> None:
+        """Lets go of chunks that nobody will work on: they are large, and the stream's parts know each other,
+        so that their memory would wait for the garbage collector."""
+        while not self.inbox.empty():
+            self.inbox.get_nowait()
 
     def _work_through(self, stage: Stage) -> None:
         running = set(self._inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from reelwire.client import connect
 from reelwire.client.stream import Stream
 from reelwire.errors import NoSlot, ReelwireError
 from reelwire.formats import offer_to_proto
-from reelwire.hop.channels import grpc_options, process_path
+from reelwire.hop.channels import grpc_options, process_path, send
 from reelwire.hop.checks import STAGES
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, VideoFormat
 from reelwire.server import Server
@@ -78,14 +79,13 @@ class RawCall:
     call: grpc.aio.StreamStreamCall[bytes, bytes]
     heard: list[ProcessResponse] = field(default_factory=list)
 
-    async def send(self, *messages: ProcessRequest | bytes) -> None:
-        """Nothing where the service has ended the call: its status says why."""
+    async def send(self, *messages: ProcessRequest | bytes) -> bool:
+        """False where the service has ended the call: its status says why."""
         for message in messages:
             data = message if isinstance(message, bytes) else message.SerializeToString()
-            try:
-                await self.call.write(data)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                return
+            if not await send(self.call, data):
+                return False
+        return True
 
     async def until(self, *kinds: str) -> ProcessResponse:
         """Reads on to the next message of one of these kinds."""
@@ -170,8 +170,15 @@ def active(stage: str) -> float:
 
 
 def open_files() -> int:
-    """Of this process, and so of the services in it."""
+    """Of this process, and so of the services in it. A call keeps its connection until it is collected."""
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))
+
+
+def loose_threads() -> int:
+    """Threads outside the pools of a service, which are bounded and keep theirs."""
+    pools = ("stage_", "copy_", "unary_")
+    return sum(not thread.name.startswith(pools) for thread in threading.enumerate())
 
 
 async def settles(what: str, measure: Any, expected: float) -> None:
@@ -203,8 +210,8 @@ async def left_alone(servers: Mapping[str, Server]) -> AsyncIterator[None]:
         await settles("slots taken", lambda: sum(map(active, servers)), 0)
 
     await idle()
-    threads, files = threading.active_count(), open_files()
+    threads, files = loose_threads(), open_files()
     yield
     await idle()
-    await settles("threads", threading.active_count, threads)
+    await settles("threads", loose_threads, threads)
     await settles("open files", open_files, files)
