@@ -28,7 +28,7 @@ class Changes(Generic[ReadyT]):
         self._ready = prepare(self._start)
         self._times: list[Fraction] = []
         self._steps: list[Values] = []
-        self._later: list[ReadyT] = []
+        self._later: list[tuple[Values, ReadyT]] = []  # from each step on: all values, and what they make
 
     @property
     def ready(self) -> ReadyT:
@@ -47,15 +47,14 @@ class Changes(Generic[ReadyT]):
         else:
             times.insert(place, from_s)
             steps.insert(place, dict(values))
-        self._later[place:] = self._prepared(steps, place)
+        self._later = self._prepared(steps)
         self._times, self._steps = times, steps
 
     def at(self, time_s: Fraction) -> ReadyT:
         """What holds at this time; times are asked for in order, and what has passed is forgotten."""
         passed = bisect.bisect_right(self._times, time_s)
         if passed:
-            self._start = {**self._start, **_merged(self._steps[:passed])}
-            self._ready = self._later[passed - 1]
+            self._start, self._ready = self._later[passed - 1]
             del self._times[:passed], self._steps[:passed], self._later[:passed]
         return self._ready
 
@@ -78,27 +77,23 @@ class Changes(Generic[ReadyT]):
             times = [Fraction(*pair) for pair in data["times"]]
             if len(times) != len(steps) or times != sorted(set(times)):
                 raise BadPayload("its changes are not in order")
-            ready = self._prepare(start)
-            self._start, self._ready, self._later = start, ready, []
-            self._later = self._prepared(steps, 0)
+            self._start, self._ready, self._later = start, self._prepare(start), []
+            self._later = self._prepared(steps)
             self._times, self._steps = times, steps
         except (ValueError, TypeError, KeyError, ZeroDivisionError, ReelwireError) as error:
             raise BadPayload(
                 f"the saved state holds no parameters of this effect ({error}); start the stream again"
             ) from None
 
-    def _prepared(self, steps: list[Values], first: int) -> list[ReadyT]:
-        """What holds from each step from ``first`` on."""
-        values = {**self._start, **_merged(steps[:first])}
-        made = []
-        for step in steps[first:]:
+    def _prepared(self, steps: list[Values]) -> list[tuple[Values, ReadyT]]:
+        """What holds from each step on. What was made before is not made again."""
+        values = self._start
+        made: list[tuple[Values, ReadyT]] = []
+        for step in steps:
             values = {**values, **step}
-            made.append(self._prepare(values))
+            known = next((ready for before, ready in self._later if before == values), None)
+            made.append((values, self._prepare(values) if known is None else known))
         return made
-
-
-def _merged(steps: list[Values]) -> dict[str, Any]:
-    return {name: value for step in steps for name, value in step.items()}
 
 
 def check_fixed(fixed: frozenset[str], values: Values, effect: str) -> None:

@@ -45,6 +45,11 @@ class Frame:
             self._rgb = read_only(convert(self._raw, self.layout, PixelLayout.RGB24))
         return self._rgb
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels in ``layout``."""
+        return self._raw.shape
+
     def showing(self, rgb: Pixels) -> Frame:
         """The same frame with other pixels, (H, W, 3) uint8 RGB; itself where they are its own."""
         if rgb is self._rgb:

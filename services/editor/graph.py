@@ -116,9 +116,11 @@ class FilterGraph:
 
 
 def lut3d(size: tuple[int, int], path: str) -> FilterGraph:
-    """A graph with one filter: the .cube table of a file, which was checked."""
+    """A graph that applies the .cube table of a file, which was checked. On planes: libavfilter has fast code
+    for them only."""
     quoted = "\\'".join(f"'{part}'" for part in path.split("'"))
-    return FilterGraph([Node("lut3d", f"file={quoted}")], size, Fraction(1, 25), frozenset())
+    nodes = [Node("format", "gbrp"), Node("lut3d", f"file={quoted}", follows=True)]
+    return FilterGraph(nodes, size, Fraction(1, 25), frozenset())
 
 
 def _take(open_outputs: dict[str, tuple[Any, int]], label: str) -> tuple[Any, int]:

@@ -10,11 +10,11 @@ import numpy as np
 
 from reelwire import metrics
 from reelwire.engines.backend import Array
-from reelwire.errors import BadParameter, BadPayload, ReelwireError
-from reelwire.media import Dropped, Packets, Sound
+from reelwire.errors import BadParameter, BadPayload, FailedPrecondition, ReelwireError
+from reelwire.media import Dropped, Packets, PixelLayout, Sound
 from reelwire.v1.pipeline_pb2 import Notice
 from services.editor.changes import Changes, check_fixed
-from services.editor.effect import Output, Place
+from services.editor.effect import Frame, Output, Place
 from services.editor.params import build, specs_of
 from services.editor.registry import EffectKind
 from services.editor.sound import part_of
@@ -130,13 +130,23 @@ class Link:
         self.effect.load(memory)
 
     def _checked(self, outputs: Iterable[Output]) -> Iterator[Output]:
-        """An error of the effect says which one it was."""
+        """What an effect gives has the size that was agreed; an error of it says which one it was."""
         try:
-            yield from outputs
+            for item in outputs:
+                if isinstance(item, Frame) and item.layout is PixelLayout.RGB24:
+                    self._check_shape(item)
+                yield item
         except ReelwireError as error:
             if error.field == "":
                 error.field = f"effects[{self._index}]"
             raise
+
+    def _check_shape(self, frame: Frame) -> None:
+        width, height = self.size
+        if frame.shape != (height, width, 3):
+            raise FailedPrecondition(
+                f'effect "{self._kind.name}" gave {list(frame.shape)}; expected {[height, width, 3]} uint8'
+            )
 
     def _prepare(self, values: Mapping[str, Any]) -> Any:
         name = self._kind.name

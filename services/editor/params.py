@@ -17,7 +17,7 @@ from reelwire.errors import BadParameter, choose_from
 from reelwire.v1.pipeline_pb2 import ParamInfo
 
 Color = tuple[int, int, int]
-MAX_TIME_S = 1e6
+MAX_TIME_S = 604800.0  # a week
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _SPEC = "spec"
 

@@ -18,6 +18,7 @@ from services.editor.faces import Boxes, check_outputs, decode
 from services.editor.params import choice, exact, hex_color, integer, number, rgb_of, string
 from services.editor.picture_model import Failures, PictureModel
 
+DETECTOR_PREFIX = "detector "
 BLUR_PART = 0.25  # sigma as a part of a face's width
 
 
@@ -79,6 +80,7 @@ class Effect(StreamEffect[Params, Params]):
             found = self._find(frame.pixels, ready)
         except Exception as error:
             self._failures.count(frame.pts, str(error))
+            self._detectors[ready.detail].reset()
             whole = np.empty_like(frame.pixels)
             whole[...] = rgb_of(ready.color)
             return (frame.showing(whole),)
@@ -88,12 +90,20 @@ class Effect(StreamEffect[Params, Params]):
         return (frame.showing(_covered(frame.pixels, boxes, ready)),)
 
     def save(self) -> dict[str, Array]:
-        """The faces."""
-        return self._memory.save()
+        """The faces, and the state of a detector that has one."""
+        states = {
+            f"{DETECTOR_PREFIX}{detail} {name}": array
+            for detail, detector in self._detectors.items()
+            for name, array in detector.save().items()
+        }
+        return {**self._memory.save(), **states}
 
     def load(self, saved: Mapping[str, Array]) -> None:
         """Goes on from ``save()``."""
         self._memory.load(saved)
+        for detail, detector in self._detectors.items():
+            prefix = f"{DETECTOR_PREFIX}{detail} "
+            detector.load({k.removeprefix(prefix): saved[k] for k in saved if k.startswith(prefix)})
 
     def _find(self, rgb: Pixels, params: Params) -> Boxes:
         """All faces of at least half the threshold, in pixels of the frame. Raises what the model does."""
