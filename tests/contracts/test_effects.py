@@ -17,7 +17,7 @@ from services.editor.params import specs_of
 from services.editor.registry import find_effects
 from services.editor.stage import EditorFactory
 from tests.services.editor.assets import EXAMPLES, write_assets
-from tests.services.editor.models import write_detector
+from tests.services.editor.models import write_models
 from tests.services.editor.streams import (
     EITHER,
     Effects,
@@ -50,7 +50,7 @@ FRAMES, WIDTH, HEIGHT = 25, 64, 48
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorFactory]:
     models = tmp_path_factory.mktemp("models")
-    write_detector(models)
+    write_models(models)
     editor = factory(write_assets(tmp_path_factory.mktemp("assets")), models)
     yield editor
     editor.close()

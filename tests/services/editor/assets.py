@@ -42,8 +42,8 @@ EXAMPLES: dict[str, Params] = {
     "trim": {"start_s": 0.2, "end_s": 0.84},
     "overlay": {"picture": "logo.png", "scale": 0.4, "opacity": 0.7, "until_s": 0.6},
     "filter": {"graph": "tmix=frames=3,hue=h=60"},
-    "background_blur": {"strength": 0.05},
-    "background_replace": {"color": "#00ff00"},
+    "background_blur": {"strength": 0.05, "model": "red"},
+    "background_replace": {"color": "#00ff00", "model": "red"},
     "blur_faces": {"model": "squares", "detail": 4096},
 }
 """Parameters with which each effect does something on test pictures."""

@@ -74,6 +74,13 @@ def _trouble(white: str) -> list[onnx.NodeProto]:
     ]
 
 
+def write_models(folder: Path) -> Path:
+    """Both."""
+    write_detector(folder)
+    write_segmenter(folder)
+    return folder
+
+
 def write_detector(folder: Path) -> None:
     """ "squares": finds yellow squares of SQUARE pixels as CenterFace finds faces, the surer the yellower and
     the nearer they lie to multiples of 4 pixels."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from reelwire.errors import BadParameter, ModelUnusable
 from services.editor.stage import EditorFactory
-from tests.services.editor.models import write_detector, write_segmenter
+from tests.services.editor.models import write_models
 from tests.services.editor.pictures import DARK, FAULTS, HEIGHT, WIDTH, dark, stack
 from tests.services.editor.streams import (
     NextStage,
@@ -27,8 +27,7 @@ from tests.services.editor.streams import (
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorFactory]:
     models, assets = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("assets")
-    write_detector(models)
-    write_segmenter(models)
+    write_models(models)
     halves = np.zeros((40, 60, 3), np.uint8)
     halves[:, 30:] = (0, 0, 200)
     Image.fromarray(halves).save(assets / "halves.png")
@@ -121,6 +120,18 @@ def test_where_the_mask_fails_everything_is_covered(name: str, how: str, editor:
         assert np.abs(np.diff(made[1].astype(int), axis=0)).max() < 20
     np.testing.assert_array_equal(made[2], good)
     assert len(after.notices) == 1
+
+
+@pytest.mark.parametrize("name", ["background_blur", "background_replace"])
+def test_the_model_that_ships_sees_nobody_in_an_empty_picture_whatever_the_chunks(
+    name: str, editor: EditorFactory
+) -> None:
+    pixels = stack(*[dark()] * 4)
+    results = [run_clip(editor, [(name, {})], pixels, each) for each in (1, 3)]
+    assert results[0].bytes == results[1].bytes
+    (made, *_) = results[0].pixels
+    expected = (0, 0xB1, 0x40) if name == "background_replace" else dark()[0, 0]
+    np.testing.assert_allclose(made, np.broadcast_to(expected, made.shape), atol=1)
 
 
 def test_a_model_that_gives_no_mask_is_refused_when_the_stream_opens(editor: EditorFactory) -> None:

@@ -16,7 +16,7 @@ from reelwire.media import Pixels
 from services.editor.face_memory import GROWTH_PER_S, FaceMemory, HoldParams
 from services.editor.faces import decode, without_doubles
 from services.editor.stage import EditorFactory
-from tests.services.editor.models import SQUARE, write_detector, write_segmenter
+from tests.services.editor.models import SQUARE, write_models
 from tests.services.editor.pictures import FAULTS, HEIGHT, WIDTH, broken, dark, stack
 from tests.services.editor.streams import (
     NextStage,
@@ -36,8 +36,7 @@ COVER = (255, 0, 255)
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorFactory]:
     models: Path = tmp_path_factory.mktemp("models")
-    write_detector(models)
-    write_segmenter(models)
+    write_models(models)
     editor = factory(models=models)
     yield editor
     editor.close()

@@ -19,7 +19,7 @@ from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import Control, EffectChange, StageSummary
 from services.editor.__main__ import SERVICE
 from tests.services.editor.assets import EXAMPLES, write_assets
-from tests.services.editor.models import write_detector
+from tests.services.editor.models import write_models
 from tests.services.editor.streams import Effects, effect, factory
 
 LIVENESS_S = 60
@@ -32,7 +32,7 @@ async def _run(
     """Frames through an editor and its accounts."""
     video = small_video()
     assets, models = folder / "assets", folder / "models"
-    for part, write in ((assets, write_assets), (models, write_detector)):
+    for part, write in ((assets, write_assets), (models, write_models)):
         part.mkdir()
         write(part)
     async with loopback([factory(assets, models)]) as servers, connect(addresses_of(servers)) as reelwire:
