@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reelwire.errors import FailedPrecondition
@@ -11,6 +13,7 @@ from services.editor.listing import list_effects
 from services.editor.registry import find_effects
 from tests.services.editor.streams import clip, factory, run_clip
 
+ROOT = Path(__file__).resolve().parents[3]
 INVERT = '''"""Turns levels round.
 
 More about it.
@@ -53,6 +56,29 @@ def test_a_package_brings_an_effect_that_is_one_among_the_others(
     editor.close()
 
 
+def test_the_effect_in_the_documentation_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "adding-an-effect.md").read_text("utf-8")
+    _install(tmp_path, monkeypatch, "negative", page.partition("```python\n")[2].partition("```")[0])
+    editor = factory()
+    pixels = clip(2)
+    np.testing.assert_array_equal(np.stack(run_clip(editor, [("negative", {})], pixels).pixels), 255 - pixels)
+    neutral = editor.kinds["negative"].neutral
+    assert neutral is not None
+    np.testing.assert_array_equal(
+        run_clip(editor, [("negative", dict(neutral))], pixels).pixels[1], pixels[1]
+    )
+    editor.close()
+
+
+def test_every_example_that_the_documentation_names_is_there() -> None:
+    page = (ROOT / "docs" / "adding-an-effect.md").read_text("utf-8")
+    named = set(re.findall(r"`(\w+)\.py`", page))
+    assert len(named) >= 6
+    assert named <= set(find_effects())
+
+
 @pytest.mark.parametrize(
     ("name", "source", "words"),
     [
@@ -70,6 +96,15 @@ def test_a_package_that_cannot_be_used_is_an_error_at_start_that_names_it(
     with pytest.raises(FailedPrecondition, match=words) as caught:
         factory()
     assert f"{name}_effects_test" in caught.value.message
+
+
+def test_an_effect_that_gives_another_size_than_it_said_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = INVERT.replace("255 - frame.pixels", "frame.pixels[:-1]")
+    _install(tmp_path, monkeypatch, "cutter", source)
+    with pytest.raises(FailedPrecondition, match=r'"cutter" gave \[47, 64, 3\]; expected \[48, 64, 3\]'):
+        run_clip(factory(), [("cutter", {"label": "x"})], clip(1))
 
 
 def test_a_listing_says_all_about_each_parameter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
