@@ -16,6 +16,7 @@ sys.path[:] = [
 ]
 
 import grpc  # noqa: E402
+
 from reelwire.v1 import config_pb2, media_pb2, pipeline_pb2, pipeline_pb2_grpc  # noqa: E402
 
 WIDTH, HEIGHT, COUNT = 32, 24, 10
