@@ -24,7 +24,7 @@ from reelwire.v1.config_pb2 import StreamConfig
 
 MODEL = "restyle"
 SIZE = (640, 360)
-EFFECTS = ("grade:contrast=1.08,saturation=1.1", "text:text=reelwire,size=28,end_s=3")
+EFFECTS = ("grade:contrast=1.08,saturation=1.1", "text:text=reelwire,size=0.08,until_s=3")
 SHEET_TIMES_S = [0.5, 2.0, 3.5, 5.0]
 CONTACT_WIDTH = 480
 GAP_PIXELS = 6
@@ -68,7 +68,7 @@ async def _demo(clip: Path, folder: Path, config: StreamConfig, verbose: bool) -
         show(Progress(f"starting four services for {clip.name}"))
         async with services("", verbose=verbose, environment=own_environment()) as reelwire:
             result = await reelwire.process_file(clip, target, config, on_progress=show, overwrite=True)
-            show(Progress("drawing the contact sheet", result.summary.stages[-1].out_frames))
+            show(Progress("drawing the contact sheet"))
             await _contact_sheet(reelwire, clip, target, folder / "demo.png")
     return result
 

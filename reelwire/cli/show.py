@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -54,22 +55,22 @@ class Lines:
 
     def __init__(self) -> None:
         self._phase = ""
-        self._shown_s = 0.0
+        self._began_s = self._shown_s = time.monotonic()
         self._speed = Speed()
 
     def __call__(self, now: Progress) -> None:
         """A line, if there is something new to say."""
-        fps = self._speed(now)
-        if now.phase == self._phase and now.elapsed_s < self._shown_s + LINE_EVERY_S:
+        fps, clock_s = self._speed(now), time.monotonic()
+        if now.phase == self._phase and clock_s < self._shown_s + LINE_EVERY_S:
             return
-        self._phase, self._shown_s = now.phase, now.elapsed_s
+        self._phase, self._shown_s = now.phase, clock_s
         rate = f", {fps:.1f} fps" if fps else ""
-        err.print(f"{now.elapsed_s:6.1f} s  {now.phase}{_amount(now)}{rate}", markup=False)
+        err.print(f"{clock_s - self._began_s:6.1f} s  {now.phase}{_amount(now)}{rate}", markup=False)
 
 
 def _amount(now: Progress) -> str:
     """How much is out; a container's bytes do not say how many frames they hold."""
-    if now.out_bytes and not now.out_frames:
+    if now.out_bytes:
         return f" {now.out_bytes / 1e6:.1f} MB"
     if not now.out_frames:
         return ""

@@ -30,8 +30,8 @@ class OpenStream(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a file is. ``expected_frames`` is 0 where the input does not say; ``out_frames`` stays 0 where
-    a container's bytes come back, which do not say how many frames they hold."""
+    """How far a file is. ``expected_frames`` is 0 where the input does not say. ``out_frames`` stays 0 where
+    a container's bytes come back, which do not say how many frames they hold; ``out_bytes`` counts those."""
 
     phase: str
     out_frames: int = 0
@@ -131,10 +131,8 @@ class FileJob:
     def _count(self, chunk: Chunk, returns: Sequence[Offer]) -> None:
         if isinstance(chunk.payload, ContainerBytes):
             self._out_bytes += len(chunk.payload.data)
-        elif isinstance(chunk.payload, Packets):
-            self._out_bytes += sum(len(packet.data) for packet in chunk.payload.packets)
-            if chunk.track == returns[0].track:
-                self._out_frames += chunk.frame_count
+        elif isinstance(chunk.payload, Packets) and chunk.track == returns[0].track:
+            self._out_frames += chunk.frame_count
 
     def _say(self, phase: str, expected_frames: int = 0) -> None:
         elapsed_s = time.monotonic() - self._start

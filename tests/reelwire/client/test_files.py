@@ -73,7 +73,16 @@ async def test_progress_moves_to_the_last_frame(clip: Path, tmp_path: Path) -> N
     assert counts == sorted(counts)
     assert (counts[0], counts[-1], told[-1].expected_frames) == (0, 25, 25)
     assert len(set(counts)) > 10
-    assert told[-1].out_bytes > 0
+
+
+async def test_progress_of_a_container_is_its_bytes(clip: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    config = whole_route()
+    config.encoder.container = "mpegts"
+    async with all_four() as reelwire:
+        await reelwire.process_file(clip, tmp_path / "out.ts", config, on_progress=told.append)
+    assert told[-1].out_bytes == len((tmp_path / "out.ts").read_bytes())
+    assert len(times_of(tmp_path / "out.ts")) == 25
 
 
 async def test_an_existing_file_is_replaced_only_on_demand(clip: Path, tmp_path: Path) -> None:
