@@ -17,7 +17,7 @@ import av
 
 from reelwire.errors import InputDamaged, InputNotAllowed, ReelwireError, TooLarge
 from reelwire.settings import Settings
-from services.preprocess.opened import BUFFER_BYTES, OpenInput
+from services.preprocess.opened import BUFFER_BYTES, OpenInput, reason_of
 
 NO_PROTOCOL = "none"
 PLAYLISTS = frozenset(
@@ -76,8 +76,7 @@ def open_container(source: Any, shown: str, **arguments: Any) -> Any:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MemoryError):
             raise TooLarge(f"{shown} claims sizes for which there is no memory", field="input") from None
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputDamaged(f"{shown} cannot be opened as video or sound: {reason}") from None
+        raise InputDamaged(f"{shown} cannot be opened as video or sound: {reason_of(error)}") from None
 
 
 def decoder_limits(settings: Settings) -> dict[str, str]:

@@ -9,10 +9,9 @@ from reelwire.settings import Settings
 from services.preprocess.addresses import Address, AllowList
 from services.preprocess.containers import decoder_limits, open_container
 from services.preprocess.http_file import HttpFile
-from services.preprocess.opened import OpenInput
+from services.preprocess.opened import OpenInput, reason_of
 
-OPEN_TIMEOUT_S = 5.0  # to connect, and once more to find the streams
-TIMEOUTS_S = (OPEN_TIMEOUT_S, 10.0)  # and for each read
+TIMEOUTS_S = (5.0, 10.0)  # to connect, and once more to find the streams; then for each read
 CAMERA_FORMAT = "video4linux2"
 _FEEDS = {  # scheme → the one container that is read from it, and the protocols that may be used for it
     "udp": ("mpegts", "udp"),
@@ -41,7 +40,7 @@ def open_device(name: str, settings: Settings) -> OpenInput:
     try:
         container = av.open(name, format=CAMERA_FORMAT, timeout=TIMEOUTS_S)
     except (av.FFmpegError, ValueError) as error:
-        raise InputNotFound(f"device {name}: {_reason(error)}", field="input.url") from None
+        raise InputNotFound(f"device {name}: {reason_of(error)}", field="input.url") from None
     return OpenInput(container, name, realtime=True, connection="feed")
 
 
@@ -53,7 +52,7 @@ def _open_feed(address: Address, settings: Settings) -> OpenInput:
             address.url, format=format_, options=options, timeout=TIMEOUTS_S, metadata_errors="replace"
         )
     except (av.FFmpegError, ValueError, OSError) as error:
-        raise Unavailable(f"{address.url}: {_reason(error)}") from None
+        raise Unavailable(f"{address.url}: {reason_of(error)}") from None
     return OpenInput(
         container, address.url, realtime=True, connection="feed" if address.scheme == "udp" else "stream"
     )
@@ -82,9 +81,3 @@ def _open_http(url: str, allowed: AllowList, settings: Settings) -> OpenInput:
     playlist = container.format.name.split(",")[0] in ("hls", "dash")
     realtime = playlist and not container.duration
     return OpenInput(container, url, realtime=realtime, connection="stream", on_close=file.close)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, av.error.ExitError):
-        return f"nothing came within {OPEN_TIMEOUT_S:g} s"
-    return getattr(error, "strerror", None) or str(error)

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from reelwire.errors import InputDamaged, InputNotAllowed, InputNotFound, ReelwireError, Unavailable
 from services.preprocess.addresses import AllowList
+from services.preprocess.opened import reason_of
 
 MAX_REDIRECTS = 5
 TIMEOUT_S = 10.0  # to connect, and for each read
@@ -91,7 +92,7 @@ class HttpFile:
         try:
             data = self._response.read(count)
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"{self._url} broke off: {_reason(error)}") from None
+            raise Unavailable(f"{self._url} broke off: {reason_of(error)}") from None
         self._response_at += len(data)
         return data
 
@@ -122,7 +123,7 @@ class HttpFile:
             return self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self._hang_up()
-            raise Unavailable(f"{self._url} cannot be reached: {_reason(error)}") from None
+            raise Unavailable(f"{self._url} cannot be reached: {reason_of(error)}") from None
 
     def _take(self, response: http.client.HTTPResponse, at: int) -> None:
         if response.status not in (200, 206) or (response.status == 200 and at):
@@ -152,7 +153,3 @@ def _refusal(url: str, response: http.client.HTTPResponse) -> ReelwireError:
     if response.status == 416:
         return InputDamaged(f"{url} is empty", field="input.url")
     return Unavailable(said)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -54,6 +54,13 @@ class OpenInput:
         self.on_close()
 
 
+def reason_of(error: Exception) -> str:
+    """What libavformat says, in a few words."""
+    if isinstance(error, av.error.ExitError):
+        return "nothing came for too long"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def check_input(opened: OpenInput, settings: Settings) -> None:
     """InputDamaged: nothing usable in it. TooLarge: over a limit, as far as the header tells."""
     if opened.picture is None and opened.sound is None:

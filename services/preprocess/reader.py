@@ -15,7 +15,7 @@ import av
 
 from reelwire.errors import InputDamaged, ReelwireError, TooLarge, Unavailable
 from reelwire.settings import Settings
-from services.preprocess.opened import OpenInput, check_pixels
+from services.preprocess.opened import OpenInput, check_pixels, reason_of
 from services.preprocess.pacing import IdleClock
 
 PICTURE, SOUND = 0, 1  # tracks
@@ -173,7 +173,7 @@ class Reader:
     def _broken(self, error: Exception) -> None:
         """The container cannot be read on. A file is used as far as it goes; a connection that broke is an
         error, since nobody would notice what is missing; a feed that fell silent has ended."""
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         if not self._met_frames:
             raise InputDamaged(f"{self._opened.name} cannot be read: {reason}") from None
         if self._opened.connection == "stream":

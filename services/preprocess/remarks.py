@@ -25,19 +25,20 @@ def remarks_of(intake: Intake) -> list[str]:
         lines += _about_picture(kind)
         if is_variable_rate(intake.reader.picture):
             lines.append("variable frame rate: every frame keeps its own time")
-    return lines + list(notices_of(intake))
-
-
-def notices_of(intake: Intake) -> Iterator[str]:
-    """Those that a caller must know to use what comes out."""
-    if intake.interlaced:
-        yield "interlaced: the fields are left as they are; a filter such as bwdif makes frames of them"
+    lines += notices_of(intake)
     width, height = intake.size
     if width & 1 or height & 1:
-        yield (
+        lines.append(
             f"{width}x{height} is odd: 4:2:0 output is padded right and bottom, by repeating the edge, to "
             f"{even(width)}x{even(height)}"
         )
+    return lines
+
+
+def notices_of(intake: Intake) -> Iterator[str]:
+    """Those that a stream is told as well. Of padding it is told by the encoder, who does it."""
+    if intake.interlaced:
+        yield "interlaced: the fields are left as they are; a filter such as bwdif makes frames of them"
 
 
 def _about_picture(kind: Kind) -> Iterator[str]:
