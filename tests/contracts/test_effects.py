@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from reelwire import metrics
-from reelwire.errors import BadParameter, BadPayload, FailedPrecondition, InvalidArgument
+from reelwire.errors import BadPayload, FailedPrecondition, InvalidArgument
 from reelwire.media import Frames, PixelLayout
 from services.editor import effects as folder
-from services.editor.params import specs_of
 from services.editor.registry import find_effects
 from services.editor.stage import EditorFactory
 from tests.services.editor.assets import EXAMPLES, write_assets
@@ -38,12 +37,6 @@ from tests.services.editor.streams import (
 KINDS = find_effects()
 NAMES = sorted(KINDS)
 EVERY = pytest.mark.parametrize("name", NAMES)
-NUMBERS = [
-    (name, param)
-    for name in NAMES
-    for param, spec in specs_of(KINDS[name].params).items()
-    if spec.type in ("number", "integer")
-]
 FRAMES, WIDTH, HEIGHT = 25, 64, 48
 
 
@@ -72,23 +65,6 @@ def _alone(name: str) -> Effects:
 def test_every_file_of_the_folder_is_an_effect_under_its_name() -> None:
     files = {path.stem for path in Path(folder.__path__[0]).glob("*.py")} - {"__init__"}
     assert files == set(NAMES)
-
-
-@EVERY
-def test_it_says_what_it_is_and_what_each_parameter_does(name: str) -> None:
-    assert KINDS[name].help.endswith(".")
-    for param, spec in specs_of(KINDS[name].params).items():
-        assert spec.help.endswith("."), param
-        assert spec.type in ("number", "integer", "boolean", "string", "choice")
-        if spec.type in ("number", "integer"):
-            assert spec.minimum is not None
-            assert spec.maximum is not None
-            assert spec.minimum < spec.maximum
-
-
-@EVERY
-def test_its_parameters_cannot_be_changed_by_an_effect(name: str) -> None:
-    assert KINDS[name].params.__dataclass_params__.frozen
 
 
 @EVERY
@@ -154,27 +130,6 @@ def test_its_example_changes_the_picture(name: str, editor: EditorFactory) -> No
     result = run_clip(editor, _alone(name), pixels)
     same = all(np.array_equal(each, pixels[pts]) for pts, each in zip(result.pts, result.pixels, strict=True))
     assert not same or result.lost, "the other tests would prove nothing"
-
-
-@EVERY
-def test_an_unknown_parameter_is_refused_by_name(name: str, editor: EditorFactory) -> None:
-    with pytest.raises(BadParameter, match=r"wobble.*not found.*available") as caught:
-        open_stream(editor, [(name, {**_example(name), "wobble": 1})], [video(WIDTH, HEIGHT)])
-    assert caught.value.field == "wobble"
-
-
-@pytest.mark.parametrize(("name", "param"), NUMBERS, ids=["-".join(each) for each in NUMBERS])
-@pytest.mark.parametrize("place", ["below", "above", "nan", "text"])
-def test_a_number_out_of_range_is_refused_by_name(
-    name: str, param: str, place: str, editor: EditorFactory
-) -> None:
-    spec = specs_of(KINDS[name].params)[param]
-    assert spec.minimum is not None
-    assert spec.maximum is not None
-    value = {"below": spec.minimum - 1, "above": spec.maximum + 1, "nan": float("nan"), "text": "much"}[place]
-    with pytest.raises(BadParameter, match=param) as caught:
-        open_stream(editor, [(name, {**_example(name), param: value})], [video(WIDTH, HEIGHT)])
-    assert caught.value.field == param
 
 
 @EVERY
