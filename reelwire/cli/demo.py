@@ -24,7 +24,7 @@ from reelwire.v1.config_pb2 import StreamConfig
 
 MODEL = "restyle"
 SIZE = (640, 360)
-EFFECTS = ("grade:contrast=1.08,saturation=1.1", "text:text=reelwire,size=0.08,until_s=3")
+EFFECTS = ("grade:contrast=1.08,saturation=1.1", "text:text=reelwire,size=0.08,end_s=3")
 SHEET_TIMES_S = [0.5, 2.0, 3.5, 5.0]
 CONTACT_WIDTH = 480
 GAP_PIXELS = 6

@@ -30,8 +30,8 @@ class Params:
     anchor: str = choice("top-right", tuple(ANCHORS), "Which point of the picture lies there.")
     scale: float = number(0.15, 0.001, 2, "Width of the picture, as a part of the frame's width.")
     opacity: float = number(1.0, 0, 1, "How solid it is; 0: not seen.")
-    from_s: float = seconds(0.0, "When it appears, in seconds.")
-    until_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
+    start_s: float = seconds(0.0, "When it appears, in seconds.")
+    end_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Placed:
     """The picture as a layer, with its time; ``layer`` None: there is nothing to see."""
 
     layer: Layer | None
-    from_s: Fraction
-    until_s: Fraction | None
+    start_s: Fraction
+    end_s: Fraction | None
 
 
 class Effect(StreamEffect[Params, Placed]):
@@ -51,12 +51,12 @@ class Effect(StreamEffect[Params, Placed]):
         rgba = self._scaled(params)
         at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
         layer = make_layer(rgba, at, self.place.size, params.opacity)
-        return Placed(layer, exact(params.from_s), exact(params.until_s) if params.until_s else None)
+        return Placed(layer, exact(params.start_s), exact(params.end_s) if params.end_s else None)
 
     def feed(self, frame: Frame, ready: Placed) -> Iterable[Output]:
         """The frame with the picture on it, in its time."""
-        late = ready.until_s is not None and frame.time_s >= ready.until_s
-        if ready.layer is None or frame.time_s < ready.from_s or late:
+        late = ready.end_s is not None and frame.time_s >= ready.end_s
+        if ready.layer is None or frame.time_s < ready.start_s or late:
             return (frame,)
         return (frame.showing(ready.layer.over(frame.pixels)),)
 

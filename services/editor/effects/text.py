@@ -44,8 +44,8 @@ class Params:
         "A font file (.ttf, .otf, .ttc) in the asset folder; empty: DejaVu Sans, which has "
         f"{BUNDLED_SCRIPTS}.",
     )
-    from_s: float = seconds(0.0, "When it appears, in seconds.")
-    until_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
+    start_s: float = seconds(0.0, "When it appears, in seconds.")
+    end_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Drawn:
     """The text as a layer, with its time; ``layer`` None: there is nothing to see."""
 
     layer: Layer | None
-    from_s: Fraction
-    until_s: Fraction | None
+    start_s: Fraction
+    end_s: Fraction | None
 
 
 class Effect(StreamEffect[Params, Drawn]):
@@ -62,19 +62,19 @@ class Effect(StreamEffect[Params, Drawn]):
 
     def prepare(self, params: Params) -> Drawn:
         """BadParameter: the font is none, or has no glyph for a letter. Raises what reading the font does."""
-        until_s = exact(params.until_s) if params.until_s else None
+        end_s = exact(params.end_s) if params.end_s else None
         font = self._font(params)
         layer = None
         if params.text.strip() and params.opacity:
             rgba = _draw(params, font, MAX_FRAMES * max(1 << 16, self.place.size[0] * self.place.size[1]))
             at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
             layer = make_layer(rgba, at, self.place.size, params.opacity)
-        return Drawn(layer, exact(params.from_s), until_s)
+        return Drawn(layer, exact(params.start_s), end_s)
 
     def feed(self, frame: Frame, ready: Drawn) -> Iterable[Output]:
         """The frame with the text on it, in its time."""
-        late = ready.until_s is not None and frame.time_s >= ready.until_s
-        if ready.layer is None or frame.time_s < ready.from_s or late:
+        late = ready.end_s is not None and frame.time_s >= ready.end_s
+        if ready.layer is None or frame.time_s < ready.start_s or late:
             return (frame,)
         return (frame.showing(ready.layer.over(frame.pixels)),)
 

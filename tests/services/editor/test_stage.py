@@ -89,7 +89,7 @@ def test_odd_sizes_are_given_as_rgb_only(size: tuple[int, int], editor: EditorFa
 
 
 def test_a_frame_that_no_effect_touches_passes_bit_by_bit_in_i420(editor: EditorFactory) -> None:
-    effects = [("text", {"text": "x", "from_s": 0.12}), ("grade", {})]
+    effects = [("text", {"text": "x", "start_s": 0.12}), ("grade", {})]
     opened = open_stream(editor, effects, [video(WIDTH, HEIGHT, EITHER)], NextStage(layouts=EITHER))
     whole = _i420(clip(5))
     assert isinstance(whole.payload, Frames)

@@ -113,7 +113,7 @@ def test_a_font_of_ones_own_is_used_and_a_broken_one_refused(editor: EditorFacto
 
 @pytest.mark.parametrize("name", ["text", "overlay"])
 def test_it_is_seen_in_its_time_only(name: str, editor: EditorFactory) -> None:
-    params: Params = {"from_s": 0.2, "until_s": 0.4} | ({"picture": "red.png"} if name == "overlay" else {})
+    params: Params = {"start_s": 0.2, "end_s": 0.4} | ({"picture": "red.png"} if name == "overlay" else {})
     made = _made(editor, name, BLACK.repeat(15, axis=0), **params)
     assert [bool(each.any()) for each in made] == [5 <= index < 10 for index in range(15)]
 
