@@ -111,6 +111,7 @@ class Carried:
         await self.sides.outbound.close()  # one that the worker was about to open
         self.sides.inbound.flush()
         self.worker.forget()
+        self.stage_side.forget()
         if self._working is not None:
             metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).dec()
 

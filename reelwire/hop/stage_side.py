@@ -74,6 +74,10 @@ class StageSide:
             self._accept()
         self._sides.inbound.begin(opened.inputs, config.chunk_frames or 1, credit_chunks(config))
 
+    def forget(self) -> None:
+        """Lets go of the stage, which has left: its codecs' threads and memory go with it, at once."""
+        self._opened = None
+
     def _accept(self) -> None:
         assert self._opened is not None
         sides = self._sides
