@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -24,8 +25,10 @@ CUT_S = 10.0  # for a worker in the middle of a frame, once its stream was cut
 class Front:
     """All streams of one service process."""
 
-    def __init__(self, context: ServiceContext) -> None:
+    def __init__(self, context: ServiceContext, after_stream: Callable[[], None] = lambda: None) -> None:
+        """``after_stream`` is called whenever one has ended and its worker has left."""
         self._context = context
+        self._after_stream = after_stream
         self._stage = context.factory.name
         self._slots = context.settings.stream_slots
         self._active: dict[Relay, asyncio.Task[None]] = {}
@@ -47,7 +50,7 @@ class Front:
         relay = Relay(self._context, write)
         task = asyncio.get_running_loop().create_task(relay.run(requests))
         self._active[relay] = task
-        task.add_done_callback(lambda done: self._ended(relay, done))
+        task.add_done_callback(functools.partial(self._ended, relay))
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -75,6 +78,8 @@ class Front:
         error = None if task.cancelled() else task.exception()
         code = "OK" if error is None else getattr(error, "code", "INTERNAL")
         metrics.STREAMS.labels(self._stage, code).inc()
+        del relay, task, error  # so that nothing here keeps the stream
+        asyncio.get_running_loop().call_soon(self._after_stream)
 
     async def drain(self, within_s: float) -> bool:
         """No new streams; those under way are told to move and may end for so long; then they are cut.

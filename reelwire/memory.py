@@ -7,6 +7,7 @@ a frame. Must run before the process makes threads.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
@@ -28,3 +29,16 @@ def keep_freed_buffers() -> bool:
         return False
     taken = [mallopt(name, value) == 1 for name, value in SETTINGS]  # each one, even after a refusal
     return all(taken)
+
+
+def forget_the_start() -> None:
+    """What the process has loaded by now stays: the collector looks at it no more. What is left to look at is
+    the streams', a few milliseconds at most."""
+    gc.collect()
+    gc.freeze()
+
+
+def collect_stream() -> None:
+    """Frees what an ended stream leaves in cycles. A container of PyAV and its streams know each other, so
+    that a decoder's threads and memory would stay until the collector comes by, many streams later."""
+    gc.collect()

@@ -29,7 +29,7 @@ from reelwire.front import Front
 from reelwire.hop.channels import Channels, grpc_options
 from reelwire.hop.context import ServiceContext
 from reelwire.interceptors import ErrorsToStatus
-from reelwire.memory import keep_freed_buffers
+from reelwire.memory import collect_stream, forget_the_start, keep_freed_buffers
 from reelwire.settings import Settings, load_settings
 from reelwire.stage import StageFactory
 
@@ -64,7 +64,11 @@ class Service:
 class Server:
     """Runs one service until it is told to stop."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(
+        self, service: Service, settings: Settings, *, after_stream: Callable[[], None] = lambda: None
+    ) -> None:
+        """``after_stream`` is called on the event loop whenever a stream has ended."""
+        self._after_stream = after_stream
         self._settings = settings
         self._factory = service.make_factory(settings)
         self._calls = service.calls(self._factory, settings)
@@ -80,7 +84,8 @@ class Server:
         settings = self._settings
         self._channels = Channels(settings.max_message_bytes)
         self._front = Front(
-            ServiceContext(self._factory, settings, self._channels, self._workers, self._copier)
+            ServiceContext(self._factory, settings, self._channels, self._workers, self._copier),
+            self._after_stream,
         )
         options = [*grpc_options(settings.max_message_bytes), ("grpc.so_reuseport", 0)]
         self._server = grpc.aio.server(interceptors=(ErrorsToStatus(),), options=options)
@@ -198,7 +203,7 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 
 async def _serve(service: Service, settings: Settings) -> None:
-    server = Server(service, settings)
+    server = Server(service, settings, after_stream=collect_stream)
     _configure_logs(settings, server.stage)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -214,6 +219,7 @@ async def _serve(service: Service, settings: Settings) -> None:
     if settings.stop_with_stdin:
         _watch_stdin(loop, stop)
     await server.start()
+    forget_the_start()
     log.info(
         "%s serves on %s:%d, metrics on http://%s:%d/metrics",
         server.stage,
