@@ -1,7 +1,7 @@
 """The features that a perceptual loss compares: a classifier's inner layers, from an ONNX file.
 
 Made for SqueezeNet 1.1 in Caffe's form (Iandola et al. 2016): plain Conv, Relu, MaxPool, Concat; picture in
-BGR, 0 to 255, minus the mean of ImageNet.
+BGR, 0 to 255, minus the mean of ImageNet. ``training.ncnn`` makes such a file.
 """
 
 from __future__ import annotations

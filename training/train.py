@@ -1,13 +1,11 @@
 """Trains a model that Reelwire serves.
 
-    python -m training.train restyle --data DIR --style IMAGE --features squeezenet11.onnx \\
-        --out runs/restyle --steps 4000 --seed 1
+    python -m training.train restyle --data DIR --style IMAGE --features squeezenet11.onnx --out runs/restyle
 
 The same command goes on where a run was stopped. ``--data``: any folder of pictures and clips; a few dozen of
-each are enough. ``--features``: SqueezeNet 1.1 in Caffe's form, as ONNX. Time: about 15 minutes on two CPU
-cores that know bfloat16 (``--precision bfloat16``), about three times that without. Each model names the
-source of its method at the top of its file in ``training/models``; docs/models.md has the commands and
-figures of the ones that ship. To serve the result:
+each are enough. ``--features``: SqueezeNet 1.1 in Caffe's form, as ONNX (``training.ncnn`` makes it). Time:
+about ten minutes on two idle CPU cores. Each model names the source of its method at the top of its file in
+``training/models``; docs/models.md has the commands and figures of the ones that ship. To serve the result:
 
     python -m exporters.onnx runs/restyle/checkpoint.pt --out DIR --name restyle --version 1
 """
@@ -34,10 +32,15 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="model", required=True, metavar="MODEL")
     for name in recipe_names():
         recipe = find_recipe(name)
-        command = commands.add_parser(name, help=recipe.help, description=recipe.help)
+        command = commands.add_parser(
+            name,
+            help=recipe.help,
+            description=recipe.help,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
         add = command.add_argument
         add("--out", type=Path, required=True, help="folder of this run")
-        add("--steps", type=int, default=4000, help="steps of the whole training")
+        add("--steps", type=int, default=2500, help="steps of the whole training")
         add("--seed", type=int, default=1, help="start of everything random")
         add("--precision", choices=("float32", "bfloat16"), default="float32", help="of the arithmetic")
         add("--threads", type=int, default=0, help="CPU threads; 0: all")
