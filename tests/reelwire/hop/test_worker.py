@@ -86,12 +86,8 @@ def test_a_late_chunk_becomes_a_tombstone_on_its_own_track_and_never_on_the_soun
     for item in (queued(picture(0)), queued(picture(7), late=True), queued(SILENCE), *ENDS):
         running.inbox.put(item)
     running.run()
-    told = [
-        (chunk.track, drop.count, drop.reason, drop.first_pts)
-        for chunk in host.emitted
-        for drop in chunk.dropped
-    ]
-    assert told == [(1, 1, DropReason.LATE, 7)]
+    told = [(chunk.track, drop) for chunk in host.emitted for drop in chunk.dropped]
+    assert told == [(1, Dropped(1, DropReason.LATE, 7, 7, "generator"))]
     assert running.ledger.in_frames == 2
     assert running.ledger.dropped_frames == 1
 
