@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from reelwire.hop.lane import Outgoing
 from reelwire.hop.timing import Arrival
-from reelwire.hop.worker import Queued
+from reelwire.hop.worker import Abandoned, Queued
 from reelwire.media import Chunk, Offer
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import PinnedModel
@@ -62,7 +62,15 @@ class Bridge:
         self._wait(self._relay.put(Outgoing(chunk, arrival)))
 
     def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
-        self._loop.call_soon_threadsafe(call, *arguments)
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:  # the loop is closed: the process ends without this worker
+            raise Abandoned from None
 
     def _wait(self, work: Coroutine[None, None, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # as above
+            work.close()
+            raise Abandoned from None
+        return waiting.result()

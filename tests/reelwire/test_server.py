@@ -14,7 +14,7 @@ from reelwire.server import Server, Service
 from reelwire.settings import Settings
 from reelwire.testing import IdentityStage
 from reelwire.v1.pipeline_pb2 import ProcessRequest
-from tests.e2e.callers import LIVENESS_S, calling, chunk, config, settles
+from tests.e2e.callers import LIVENESS_S, active, calling, chunk, config, settles
 from tests.reelwire.hop.stages import StageOf
 
 
@@ -44,3 +44,4 @@ async def test_a_stage_in_the_middle_of_its_work_neither_blocks_the_stop_nor_is_
             go_on.set()
         assert await asyncio.wait_for(stopping, LIVENESS_S) is in_time
         go_on.set()
+        await settles("workers", lambda: active("generator"), 0)
