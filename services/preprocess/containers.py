@@ -76,7 +76,9 @@ def open_container(source: Any, shown: str, **arguments: Any) -> Any:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MemoryError):
             raise TooLarge(f"{shown} claims sizes for which there is no memory", field="input") from None
-        raise InputDamaged(f"{shown} cannot be opened as video or sound: {reason_of(error)}") from None
+        raise InputDamaged(
+            f"{shown} cannot be opened as video or sound, it is cut off or something else: {reason_of(error)}"
+        ) from None
 
 
 def decoder_limits(settings: Settings) -> dict[str, str]:

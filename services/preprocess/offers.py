@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from reelwire.errors import TooLarge
-from reelwire.formats import check_limits
+from reelwire.formats import MAX_CHANNELS, check_limits
 from reelwire.media import Offer, PacketFormat, PayloadKind, PixelLayout, VideoFormat
 from reelwire.settings import Settings
 from services.preprocess.intake import Intake
@@ -68,6 +68,10 @@ def _sound_offer(intake: Intake) -> Offer | None:
     stream, sound, wishes = intake.reader.sound, intake.sound_format, intake.wishes
     if stream is None or sound is None or wishes.mute:
         return None
+    if sound.channel_count > MAX_CHANNELS:
+        raise TooLarge(
+            f"the sound has {sound.channel_count} channels, at most {MAX_CHANNELS}; mute it", field="input"
+        )
     if not wishes.passthrough:
         return _with_progress(Offer(SOUND, PayloadKind.SOUND, sound), intake, 0)
     context = stream.codec_context

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from reelwire.errors import BadParameter
+from reelwire.errors import BadParameter, Unimplemented
 from reelwire.media import PixelLayout, Pixels
 from reelwire.pixels import FFMPEG_NAME, convert
 from services.preprocess.colour import Colour, colour_of, has_alpha
@@ -131,21 +131,16 @@ class PictureGraph:
             scale += ":out_transfer=bt709:out_primaries=bt709"
         name = "rgba" if self._kind.alpha else FFMPEG_NAME[self._target.layout]
         filters = [("scale", scale), ("format", name)]
+        place = f"w={geometry.width}:h={geometry.height}:x={geometry.x}:y={geometry.y}"
         if geometry.crops:
-            filters.append(
-                ("crop", f"w={geometry.width}:h={geometry.height}:x={geometry.x}:y={geometry.y}:exact=1")
-            )
+            filters.append(("crop", f"{place}:exact=1"))
         if geometry.pads:
-            red, green, blue = self._target.background
-            opacity = "@0" if self._kind.alpha else ""
-            ground = "black@0" if opacity else f"0x{red:02x}{green:02x}{blue:02x}"
-            filters.append(
-                (
-                    "pad",
-                    f"w={geometry.width}:h={geometry.height}:x={geometry.x}:y={geometry.y}:color={ground}",
-                )
-            )
+            filters.append(("pad", f"{place}:color={self._bar_colour()}"))
         return filters
+
+    def _bar_colour(self) -> str:
+        """Nothing where the background comes through alpha anyway."""
+        return "black@0" if self._kind.alpha else "0x{:02x}{:02x}{:02x}".format(*self._target.background)
 
 
 class PictureGraphs:
@@ -157,21 +152,27 @@ class PictureGraphs:
         self._graph: PictureGraph | None = None
 
     def run(self, frame: Any) -> Pixels:
-        """One ``av.VideoFrame`` → its array."""
+        """One ``av.VideoFrame`` → its array. Unimplemented: a format that FFmpeg has no way from."""
         kind = kind_of(frame)
-        if self._graph is None or kind != self._kind:
-            self._kind, self._graph = kind, PictureGraph(kind, self.target)
-        return self._graph.run(frame)
+        try:
+            if self._graph is None or kind != self._kind:
+                self._kind, self._graph = kind, PictureGraph(kind, self.target)
+            return self._graph.run(frame)
+        except av.FFmpegError as error:
+            raise Unimplemented(
+                f"pictures of format {kind.format}, {kind.width}x{kind.height}, cannot be converted here: "
+                f"{error.strerror}; convert them to yuv420p first",
+                field="input",
+            ) from None
 
 
 def _geometry(kind: Kind, target: Target) -> Geometry:
     """A picture of another size than the first is brought to the first one's, in the way asked for."""
-    shape = Shape(target.width, target.height, target.shape.fit)
     width, height = kind.upright_size
     asked = plan(width, height, target.shape)
-    return (
-        asked if (asked.width, asked.height) == (target.width, target.height) else plan(width, height, shape)
-    )
+    if (asked.width, asked.height) == (target.width, target.height):
+        return asked
+    return plan(width, height, Shape(target.width, target.height, target.shape.fit))
 
 
 def _nothing_to_do(kind: Kind, target: Target, geometry: Geometry) -> bool:

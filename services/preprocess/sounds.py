@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 
+from reelwire.errors import Unimplemented
 from reelwire.media import Chunk, Samples, Sound, SoundFormat
 from reelwire.timeline import rescale
 from services.preprocess.span import Span
@@ -82,7 +83,18 @@ class SoundTrack:
         if self._waiting_count:
             yield self._chunk(self._waiting_count)
 
-    def _converted(self, frame: Any) -> Iterator[Samples]:
+    def _converted(self, frame: Any) -> list[Samples]:
+        try:
+            return list(self._resampled(frame))
+        except (av.FFmpegError, ValueError) as error:
+            form = self._plan.format
+            raise Unimplemented(
+                f"sound of {frame.format.name}, {frame.layout.name} at {frame.sample_rate} Hz cannot be "
+                f"brought to {form.layout} at {form.sample_rate} Hz: {error}; mute it",
+                field="input",
+            ) from None
+
+    def _resampled(self, frame: Any) -> Iterator[Samples]:
         kind = (frame.format.name, int(frame.sample_rate), frame.layout.name)
         if kind != self._kind:
             if self._resampler is not None:

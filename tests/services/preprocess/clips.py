@@ -15,6 +15,7 @@ from reelwire.media import Pixels
 from reelwire.testing import TEST_RATE, picture
 
 TICK = Fraction(1, TEST_RATE)
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 X264 = {"preset": "ultrafast", "threads": "1"}
 
 
@@ -114,3 +115,8 @@ def quarters(width: int = 64, height: int = 48) -> Pixels:
     rgb[height // 2 :, width // 2 :] = (0, 0, 255)
     rgb[height // 2 :, : width // 2] = (255, 255, 255)
     return rgb
+
+
+def near(got: object, expected: object, within: int = 3) -> bool:
+    """No value is further away than ``within``."""
+    return bool(np.all(np.abs(np.asarray(got, int) - np.asarray(expected, int)) <= within))

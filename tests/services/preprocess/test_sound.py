@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from reelwire.errors import BadParameter
+from reelwire.errors import BadParameter, TooLarge
 from reelwire.media import Frames, PayloadKind, PixelLayout, Sound, SoundFormat
 from reelwire.v1.config_pb2 import SoundPicture
 from services.preprocess.sounds import SoundPlan, SoundTrack
@@ -110,6 +111,29 @@ def test_channels_keep_their_number_order_and_places(tmp_path: Path, layout: str
     given = upload(wav(tmp_path / "sound.wav", np.tile(levels, (4800, 1)), layout=layout))
     assert given.offers[1].format == SoundFormat(48_000, layout, channels, Fraction(1, 48_000))
     assert given.samples.mean(axis=0) == pytest.approx(levels, abs=1e-4)
+
+
+@pytest.mark.parametrize(("channels", "layout"), [(1, "mono"), (2, "stereo"), (6, "5.1"), (9, "9 channels")])
+def test_channels_without_places_get_the_usual_ones(tmp_path: Path, channels: int, layout: str) -> None:
+    given = upload(_unplaced(tmp_path / "sound.wav", channels))
+    assert given.offers[1].format == SoundFormat(48_000, layout, channels, Fraction(1, 48_000))
+    assert given.samples[0] == pytest.approx([1000 * (place + 1) / 32768 for place in range(channels)])
+
+
+def test_more_channels_than_the_wire_takes_are_refused(tmp_path: Path) -> None:
+    clip = _unplaced(tmp_path / "sound.wav", 17)
+    with pytest.raises(TooLarge, match="17 channels"):
+        upload(clip)
+
+
+def _unplaced(path: Path, channels: int) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        levels = 1000 * np.arange(1, channels + 1)
+        file.writeframes(np.tile(levels, (4800, 1)).astype("<i2").tobytes())
+    return path
 
 
 def test_an_input_of_only_sound_gets_its_wave_form_as_a_picture(tmp_path: Path) -> None:
