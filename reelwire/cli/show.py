@@ -104,9 +104,14 @@ def _bar() -> Iterator[Show]:
 
 
 def show_notices(result: FileResult) -> None:
-    """One line each on standard error."""
+    """One line each on standard error, and one for each stage that lost frames: nobody should have to read
+    the report to learn that."""
     for notice in result.notices:
         err.print(f"{kind_of(notice)} [{notice.stage}]: {notice.text}", markup=False)
+    for stage in result.report["stages"]:
+        if stage["frames"]["failed"]:
+            text = f"{stage['frames']['failed']} of {stage['frames']['in']} frames failed"
+            err.print(f"warning [{stage['stage']}]: {text}", markup=False)
 
 
 def report_tables(report: Mapping[str, Any]) -> tuple[Table, Table]:

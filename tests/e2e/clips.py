@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -109,11 +110,14 @@ def turn_clockwise(path: Path, height: int) -> Path:
 
 
 def picture_times(path: Path) -> list[Fraction]:
-    """When each picture is shown, in seconds, as decoded; also those that the decoder flags as damaged."""
+    """When each picture is shown, in seconds, as decoded: those that the decoder flags as damaged too, those
+    that it refuses not."""
+    times: list[Fraction] = []
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        return [frame.pts * frame.time_base for frame in container.decode(stream)]
+        for packet in container.demux(container.streams.video[0]):
+            with suppress(av.InvalidDataError):
+                times += [frame.pts * frame.time_base for frame in packet.decode()]
+    return times
 
 
 def worst_shift(source: Path, output: Path) -> Fraction:

@@ -31,6 +31,28 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _emptied(packet: av.Packet) -> av.Packet:
+    """The same packet with nothing but zeros in it."""
+    other = av.Packet(bytes(packet.size))
+    other.stream, other.time_base = packet.stream, packet.time_base
+    other.pts, other.dts, other.is_keyframe = packet.pts, packet.dts, True
+    return other
+
+
+@pytest.fixture(scope="session")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten pictures, of which the decoder refuses the fifth and the sixth."""
+    path = tmp_path_factory.mktemp("refused") / "refused.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index in range(10):
+            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(_emptied(packet) if index in (4, 5) else packet)
+    return path
+
+
 @pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """``reelwire serve`` as a process; gives what --connect takes. It must end well, too."""

@@ -59,6 +59,16 @@ def test_odd_sizes_are_told_and_reported(served: str, odd: Path, tmp_path: Path)
     assert (quiet.status, quiet.err) == (0, "")
 
 
+def test_frames_that_were_lost_are_told(served: str, refused: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    done = typed("run", refused, tmp_path / "out.mp4", "--report", report, "--connect", served)
+    assert done.status == 0, done.err
+    assert "warning [preprocess]: 2 of 10 frames failed" in done.err.splitlines()
+    frames = json.loads(report.read_text())["frames"]
+    assert frames == {"in": 10, "made": 0, "out": 8, "dropped": 0, "failed": 2}
+    assert frame_count(tmp_path / "out.mp4") == 8
+
+
 @pytest.mark.parametrize("container", ["", "mpegts"])
 def test_a_pipe_gets_the_container_and_not_a_byte_more(
     served: str, clip: Path, tmp_path: Path, container: str
