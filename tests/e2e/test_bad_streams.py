@@ -67,6 +67,7 @@ async def test_a_caller_that_leaves_while_a_stage_opens_leaves_no_stream_at_the_
         await settles("slots of the generator", lambda: active("generator"), 0)
 
 
+@pytest.mark.slow
 async def test_a_reader_that_stops_reading_stalls_alone_and_is_let_go() -> None:
     stream, frame_bytes = config(chunk_frames=16), 256 * 256 * 3
     stream.offers[0].video.width = stream.offers[0].video.height = 256
