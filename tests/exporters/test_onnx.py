@@ -15,7 +15,7 @@ from reelwire.models.manifest import read_manifest
 from tests.reelwire.models.running import assert_near, levels, opened, picture, through
 from tests.training.material import arguments, write_material
 from training.checkpoint import load_checkpoint
-from training.models.restyle import build_network
+from training.recipe import find_recipe
 from training.train import main as train
 
 STEPS = 8
@@ -53,8 +53,7 @@ def test_an_export_paints_what_the_training_painted_at_sizes_never_traced(
     height: int, width: int, models: Path, checkpoint: Path
 ) -> None:
     kept = load_checkpoint(checkpoint)
-    network = build_network(kept.config)
-    network.load_state_dict(dict(kept.modules["network"]))
+    network = find_recipe(kept.model).exportable(kept.config, kept.modules).module
     rgb = picture(height, width)
     padded = torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255
     below, right = -height % 4, -width % 4

@@ -28,7 +28,10 @@ from training.recipe import BATCH, Config, Exportable, FreeSize
 
 MULTIPLE = 4
 MARGIN_PX = 12  # mirrored around the frame, so that the zeros beyond it are not seen at its edges
-LEAST_PX = 16
+SERVED_MARGIN_PX = (
+    28  # more, since lines along an edge stand still in a video; in a short training it costs time
+)
+LEAST_PX = 32
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 CONTRAST = 4.0  # before the sigmoid, whose slope is a quarter: brightness starts as it is
 MOST_PX = 8192
@@ -41,11 +44,12 @@ CONTENT_LAYER = "fire3/concat"
 class StyleNetwork(nn.Module):
     """Two strided convolutions, residual blocks at a quarter of the size, two doublings.
 
-    (N, 3, H, W) RGB 0 to 1 → the same shape and range; H and W multiples of 4, at least 16.
+    (N, 3, H, W) RGB 0 to 1 → the same shape and range; H and W multiples of 4, at least 32.
     """
 
     def __init__(self, narrow: int, wide: int, blocks: int) -> None:
         super().__init__()
+        self.margin_px = MARGIN_PX
         self.to_half = NormConv(3, narrow, 5, stride=2)
         self.to_quarter = NormConv(narrow, wide, 3, stride=2)
         self.blocks = nn.Sequential(*(Residual(wide) for _ in range(blocks)))
@@ -58,11 +62,12 @@ class StyleNetwork(nn.Module):
 
     def forward(self, frame: Tensor) -> Tensor:
         """One frame or many."""
-        picture = F.pad(frame, (MARGIN_PX,) * 4, mode="reflect")
+        margin = self.margin_px
+        picture = F.pad(frame, (margin,) * 4, mode="reflect")
         picture = F.relu(self.to_quarter(F.relu(self.to_half(picture))))
         picture = F.interpolate(self.blocks(picture), scale_factor=2.0, mode="nearest")
         painted = self.from_half(F.relu(self.from_quarter(picture)))
-        painted = painted[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+        painted = painted[:, :, margin:-margin, margin:-margin]
         return torch.sigmoid(painted + self.around(frame - 0.5))
 
 
@@ -197,9 +202,11 @@ class RestyleRecipe:
     def exportable(self, config: Config, weights: Mapping[str, Mapping[str, Tensor]]) -> Exportable:
         """As ``Recipe``; input "frame", output "styled", both NCHW."""
         network = build_network(config)
+        style = Path(str(config["style"])).stem.replace("_", " ")
         load_weights(network, weights["network"])
         assert isinstance(network.from_half, DoublingConv)
         network.from_half = network.from_half.deployed()
+        network.margin_px = SERVED_MARGIN_PX
         network.eval()
         height = FreeSize("h4", MULTIPLE, LEAST_PX, MOST_PX)
         width = FreeSize("w4", MULTIPLE, LEAST_PX, MOST_PX)
@@ -210,7 +217,7 @@ class RestyleRecipe:
             outputs={"styled": (0, 2, 3)},
             manifest={
                 "task": "image-to-image",
-                "description": f"Paints every frame in the manner of {Path(str(config['style'])).stem}.",
+                "description": f"Paints every frame in the manner of one picture, {style}.",
                 "source": "training/models/restyle.py",
                 "input": {
                     "name": "frame",
