@@ -22,6 +22,7 @@ from reelwire.v1 import media_pb2 as pb
 MAX_TRACKS = 16
 MAX_SIDE_PIXELS = 16384
 MAX_CHANNELS = 16
+MAX_TERM = 2**31 - 1  # of a fraction, as in FFmpeg's AVRational
 
 
 def rational(value: Fraction) -> pb.Rational:
@@ -33,7 +34,14 @@ def fraction(value: pb.Rational) -> Fraction:
     """Message → Fraction; 0 where the message is empty."""
     if value.num < 0 or value.den < 0 or (value.num and not value.den):
         raise InvalidArgument(f"{value.num}/{value.den} is not a fraction of 0 or more", field="rational")
-    return Fraction(value.num, value.den) if value.den else Fraction(0)
+    exact = Fraction(value.num, value.den) if value.den else Fraction(0)
+    if max(exact.numerator, exact.denominator) > MAX_TERM:
+        raise InvalidArgument(
+            f"{value.num}/{value.den} is finer than media libraries count; expected at most {MAX_TERM} above "
+            "and below the line",
+            field="rational",
+        )
+    return exact
 
 
 def _time_base(value: pb.Rational, field: str) -> Fraction:

@@ -33,6 +33,7 @@ from reelwire.media import (
 from reelwire.v1 import media_pb2 as pb
 from reelwire.wire import Buffer, RawChunk
 
+MAX_PTS = 2**61  # the difference of two is still an int64, as media libraries need it
 _TENSOR_TYPES = frozenset(
     ["bool", "float16", "float32", "float64"]
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -214,6 +215,11 @@ def read_chunk(raw: RawChunk, offer: Offer) -> Chunk:
     )
     if header.WhichOneof("payload") == "slot":
         raise BadPayload("payload in a slot; this service takes it inline only", field="slot")
+    if any(abs(pts) > MAX_PTS for pts in header.pts):
+        raise BadPayload(
+            f"track {header.track}: pts {max(header.pts, key=abs)}; expected at most {MAX_PTS} either way",
+            field="pts",
+        )
     if not raw.payload and dropped and not header.pts:
         return Chunk(header.track, None, dropped)
     if header.kind != int(offer.kind):

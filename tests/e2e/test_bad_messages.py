@@ -82,6 +82,13 @@ def sized(width: int, height: int) -> StreamConfig:
     return stream
 
 
+def ticking(times_a_second: int) -> StreamConfig:
+    stream = config()
+    time_base = media.Rational(num=1, den=times_a_second)
+    stream.offers[0].video.time_base.CopyFrom(time_base)
+    return stream
+
+
 def track(number: int) -> StreamConfig:
     stream = config()
     stream.offers[0].track = number
@@ -170,6 +177,14 @@ CASES: dict[str, tuple[Deed, str, str, str]] = {
     "pts going backwards": (
         messages(chunk(0), chunk(1, [5]), chunk(2, [4])), "INVALID_ARGUMENT", "PTS_NOT_INCREASING",
         "track 0: pts 4 after 5; expected above it",
+    ),
+    "pts that no library counts": (
+        messages(chunk(0, [-(2**62)])), "INVALID_ARGUMENT", "BAD_PAYLOAD",
+        "pts -4611686018427387904; expected at most 2305843009213693952 either way",
+    ),
+    "a time base that no library counts": (
+        opening(ticking(2**40)), "INVALID_ARGUMENT", "INVALID_ARGUMENT",
+        "1/1099511627776 is finer than .*; expected at most 2147483647",
     ),
     "pts standing still in one chunk": (
         messages(chunk(0, [3, 3])), "INVALID_ARGUMENT", "PTS_NOT_INCREASING", "pts 3 after 3",
