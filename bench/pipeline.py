@@ -23,7 +23,7 @@ import av
 
 from bench.plain import Work
 from bench.report import Report, Row, say
-from reelwire.cli.processes import running_services
+from reelwire.cli.group import running_services
 from reelwire.client import Reelwire, connect
 from reelwire.errors import ReelwireError
 from reelwire.hop.checks import STAGES

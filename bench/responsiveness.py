@@ -25,7 +25,7 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.report import Report, Row, percentile, say
-from reelwire.cli.processes import running_services
+from reelwire.cli.group import running_services
 from reelwire.client import Reelwire, connect
 from reelwire.errors import ReelwireError
 from reelwire.media import Frames, VideoFormat, read_only
