@@ -121,10 +121,15 @@ def test_serve_says_which_service_has_ended_by_itself() -> None:
 
 
 def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
-    done = reelwire("run", ENDLESS, tmp_path / "out.mp4", *TWO, folder=tmp_path, REELWIRE_STREAM_SLOTS="many")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    done = reelwire(
+        "run", ENDLESS, tmp_path / "out.mp4", *TWO, REELWIRE_STREAM_SLOTS="many", TMPDIR=str(kept)
+    )
     assert done.error.startswith("error: UNAVAILABLE [")
     assert "REELWIRE_STREAM_SLOTS='many'" in done.error
-    assert names_in(tmp_path) == []
+    assert f"(logs of the services: {kept}/reelwire-" in done.error
+    assert names_in(tmp_path) == ["kept"]
 
 
 def test_the_logs_of_all_services_come_in_one_place_with_the_streams_name(tmp_path: Path) -> None:
