@@ -83,7 +83,10 @@ def export(checkpoint_path: Path, models: Path, naming: Naming, tolerance: float
 
     checkpoint = load_checkpoint(checkpoint_path)
     check_replaceable(models / naming.name)
-    exportable = find_recipe(checkpoint.model).exportable(checkpoint.config, checkpoint.modules)
+    try:
+        exportable = find_recipe(checkpoint.model).exportable(checkpoint.config, checkpoint.modules)
+    except KeyError as error:
+        raise ExportError(f"{checkpoint_path} lacks {error}: it is of another version; train again") from None
     graph = export_graph(exportable)
     with new_model_folder(models, naming.name) as folder:
         (folder / GRAPH_NAME).write_bytes(graph.SerializeToString())

@@ -130,6 +130,13 @@ def misfit(own: Path) -> Path:
     return own / "checkpoint.pt"
 
 
+def outdated(own: Path) -> Path:
+    """Of a recipe that had other arguments."""
+    values = {"model": "restyle", "step": 1, "config": {"width": 4}, "modules": {}, "optimizers": {}}
+    torch.save({"format": 1, **values}, own / "checkpoint.pt")
+    return own / "checkpoint.pt"
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -137,6 +144,7 @@ def misfit(own: Path) -> Path:
         (truncated, "is no checkpoint, or a damaged one"),
         (foreign, "is no checkpoint of this program"),
         (unknown, 'model "mosaic" not found; available: restyle'),
+        (outdated, "lacks 'narrow': it is of another version; train again"),
         (misfit, "do not fit StyleNetwork as it is now"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

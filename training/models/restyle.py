@@ -202,8 +202,8 @@ class RestyleRecipe:
     def exportable(self, config: Config, weights: Mapping[str, Mapping[str, Tensor]]) -> Exportable:
         """As ``Recipe``; input "frame", output "styled", both NCHW."""
         network = build_network(config)
-        style = Path(str(config["style"])).stem.replace("_", " ")
         load_weights(network, weights["network"])
+        style = Path(str(config["style"])).stem.replace("_", " ")
         assert isinstance(network.from_half, DoublingConv)
         network.from_half = network.from_half.deployed()
         network.margin_px = SERVED_MARGIN_PX
