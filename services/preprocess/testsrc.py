@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from reelwire.errors import BadParameter, choose_from
+from reelwire.pixels import even
 from reelwire.settings import Settings
 from services.preprocess.containers import open_container
 from services.preprocess.geometry import MAX_SIDE_PIXELS
@@ -29,6 +30,11 @@ class TestPicture:
     height: int = 360
     rate: Fraction = Fraction(25)
     duration_s: Fraction = Fraction(10)
+
+    @property
+    def is_odd(self) -> bool:
+        """True where a side is odd."""
+        return bool(self.width % 2 or self.height % 2)
 
 
 def read_testsrc(url: str, *, live: bool) -> TestPicture:
@@ -54,9 +60,12 @@ def open_testsrc(url: str, settings: Settings, *, live: bool) -> OpenInput:
     """BadParameter: see ``read_testsrc``."""
     asked = read_testsrc(url, live=live)
     length = f":duration={float(asked.duration_s):.9f}" if asked.duration_s else ""
+    even_size = f"{even(asked.width)}x{even(asked.height)}"  # testsrc2 rounds odd ones down
+    # Cropped as RGB, because a 4:2:0 picture has no odd size.
+    crop = f",format=rgb24,crop={asked.width}:{asked.height}:0:0" if asked.is_odd else ""
     graph = (
-        f"testsrc2=size={asked.width}x{asked.height}:rate={asked.rate}{length},setparams=colorspace=bt709"
-        f":range=tv[out0];sine=frequency={TONE_HZ}:sample_rate={SAMPLE_RATE}{length}[out1]"
+        f"testsrc2=size={even_size}:rate={asked.rate}{length},setparams=colorspace=bt709:range=tv{crop}[out0];"
+        f"sine=frequency={TONE_HZ}:sample_rate={SAMPLE_RATE}{length}[out1]"
     )
     return OpenInput(
         open_container(graph, "testsrc", format="lavfi"),

@@ -29,6 +29,13 @@ def test_the_test_picture_has_the_size_rate_and_length_asked_for() -> None:
     assert len(given.samples) == 96_000
 
 
+@pytest.mark.parametrize("size", ["63x47", "1x1", "64x33"])
+def test_a_test_picture_may_have_an_odd_size(size: str) -> None:
+    given = open_url(f"testsrc:size={size}:rate=5:duration=1")
+    assert f"{given.offers[0].video.width}x{given.offers[0].video.height}" == size
+    assert len(given.pts) == 5
+
+
 def test_the_test_picture_moves_and_its_tone_is_heard() -> None:
     given = open_url("testsrc:size=96x64:duration=1")
     assert not np.array_equal(given.pixels[0], given.pixels[20])
