@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(4 << 30, ge=1, description="Largest uploaded file.")
     start_timeout_s: float = Field(30, gt=0, le=600, description="Wait for the next hop to accept.")
     stall_timeout_s: float = Field(60, gt=0, description="Wait for a peer that neither sends nor takes.")
+    idle_timeout_s: float = Field(600, gt=0, description="Wait for a caller that sends nothing.")
     drain_s: float = Field(30, ge=0, description="Time for streams to end after SIGTERM.")
     stop_with_stdin: bool = Field(False, description="Drain and exit when standard input, a pipe, ends.")
     input_root: Path | None = Field(None, description="Folder for server-side paths; unset: none.")

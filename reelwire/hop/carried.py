@@ -16,6 +16,7 @@ from reelwire.hop.caller import Listeners
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.handshake import TRANSPORT, next_hop, offers_of
+from reelwire.hop.idle import Idle
 from reelwire.hop.inbound import Inbound
 from reelwire.hop.lane import Lane
 from reelwire.hop.life import Life
@@ -42,7 +43,8 @@ class Carried:
         following = next_hop(config, context, self._listeners(), is_source=is_source(offers))
         self.sides = Sides(context.factory.name, config, up, inbound, Outbound(up, following))
         self.sides.outbound.on_lane = self._on_lane
-        self.stage_side = StageSide(life, self.sides, self._on_agreed)
+        self._idle = Idle(self.sides.stage, context.settings.idle_timeout_s)
+        self.stage_side = StageSide(life, self.sides, self._idle, self._on_agreed)
         self.worker = self._make_worker(offers)
         self._working: asyncio.Future[None] | None = None
 
@@ -67,7 +69,8 @@ class Carried:
         metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).inc()
         loop = asyncio.get_running_loop()
         self._working = asyncio.ensure_future(loop.run_in_executor(self._context.workers, self.worker.run))
-        self._life.spawn(Requests(self.sides, self.worker.inbox).read(requests))
+        self._life.spawn(Requests(self.sides, self.worker.inbox, self._idle).read(requests))
+        self._life.spawn(self._idle.watch(lambda: self.sides.inbound.ended))
         self._life.spawn(self._finish_after(self._working))
 
     async def _finish_after(self, working: asyncio.Future[None]) -> None:

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from reelwire.errors import ConfigTwice, InvalidArgument, ResourceExhausted
 from reelwire.formats import MAX_TRACKS
 from reelwire.hop.checks import check_still_there
+from reelwire.hop.idle import Idle
 from reelwire.hop.sides import Sides
 from reelwire.hop.worker import Item
 from reelwire.v1.pipeline_pb2 import ProcessRequest
@@ -21,14 +22,16 @@ MAX_WAITING_ITEMS = 4096
 class Requests:
     """Feeds a stage's inbox."""
 
-    def __init__(self, sides: Sides, inbox: SimpleQueue[Item]) -> None:
+    def __init__(self, sides: Sides, inbox: SimpleQueue[Item], idle: Idle) -> None:
         self._sides = sides
         self._inbox = inbox
+        self._idle = idle
 
     async def read(self, messages: AsyncIterator[bytes]) -> None:
         """Until the caller closes its side. Raises what is wrong with a message; Cancelled where it closed
         its side too early."""
         async for data in messages:
+            self._idle.heard()
             self._receive(parse(data, ProcessRequest))
         check_still_there(self._sides.inbound.ended)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reelwire.errors import Internal
 from reelwire.hop.handshake import accepted_message, credit_chunks
+from reelwire.hop.idle import Idle
 from reelwire.hop.lane import Outgoing
 from reelwire.hop.ledger import AckMap
 from reelwire.hop.life import Life
@@ -25,9 +26,10 @@ from reelwire.v1.pipeline_pb2 import Notice
 class StageSide:
     """A ``LoopSide`` for the bridge. Everything here runs on the event loop."""
 
-    def __init__(self, life: Life, sides: Sides, on_agreed: Callable[[], None]) -> None:
+    def __init__(self, life: Life, sides: Sides, idle: Idle, on_agreed: Callable[[], None]) -> None:
         self._life = life
         self._sides = sides
+        self._idle = idle
         self._on_agreed = on_agreed
         self._opened: Opened | None = None
         self.acks: dict[int, AckMap] = {}
@@ -62,6 +64,7 @@ class StageSide:
 
     def on_taken(self, queued: Queued) -> None:
         """A chunk left the queue."""
+        self._idle.works()
         self._sides.inbound.taken(queued)
 
     def on_opened(self, opened: Opened) -> None:
@@ -69,6 +72,7 @@ class StageSide:
         if self._life.is_over:
             return
         self._opened = opened
+        self._idle.rests()
         config = self._sides.config
         if self._sides.outbound.offers is not None:
             self._accept()
@@ -85,6 +89,7 @@ class StageSide:
 
     def on_worked(self, track: int, seq: int) -> None:
         """All that the stage gives for a chunk was emitted."""
+        self._idle.rests()
         outbound = self._sides.outbound
         tracks = {offer.track for offer in outbound.offers or ()}
         if outbound.is_tail or (outbound.offers is not None and track not in tracks):

@@ -12,7 +12,7 @@ import pytest
 
 from reelwire.errors import DeadlineExceeded, ReelwireError, Unavailable
 from reelwire.media import Chunk
-from reelwire.stage import Opened, Opening
+from reelwire.stage import Opened, Opening, PassThrough
 from reelwire.testing import IdentityFactory, addresses_of, loopback
 from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import Credit, ProcessRequest
@@ -65,6 +65,28 @@ async def test_a_caller_that_leaves_while_a_stage_opens_leaves_no_stream_at_the_
         go_on.set()
         await settles("slots of the editor", lambda: active("editor"), 0)
         await settles("slots of the generator", lambda: active("generator"), 0)
+
+
+async def test_a_caller_that_sends_nothing_loses_its_slot_and_is_told_why() -> None:
+    async with unharmed(factories("generator"), {"idle_timeout_s": 0.2}) as servers:
+        async with calling(servers["generator"]) as (call,):
+            await call.send(ProcessRequest(config=config()), CREDIT)
+            await call.until("credit")
+            await call.send(chunk(0))
+            error = await call.ending()
+        assert isinstance(error, DeadlineExceeded)
+        assert error.reason == "STALLED"
+        assert "the caller sent nothing for 0.2 s (REELWIRE_IDLE_TIMEOUT_S)" in error.message
+
+
+async def test_a_caller_that_waits_for_a_busy_stage_is_not_idle() -> None:
+    class Thinking(PassThrough):
+        def feed(self, given: Chunk) -> Iterable[Chunk]:
+            threading.Event().wait(0.5)
+            return (given,)
+
+    async with unharmed([StageOf("editor", Thinking)], {"idle_timeout_s": 0.2}) as servers:
+        assert len(await through(addresses_of(servers), StreamConfig(route=["editor"]), count=2)) == 2
 
 
 @pytest.mark.slow
