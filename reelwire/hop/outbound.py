@@ -14,7 +14,7 @@ from reelwire.hop.caller import Caller, CallerResources, Destination
 from reelwire.hop.clock import clock_id
 from reelwire.hop.lane import Lane, LanePolicy
 from reelwire.hop.tracks import picture_track
-from reelwire.media import Offer, PayloadKind
+from reelwire.media import Offer, PayloadKind, PixelLayout
 from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 from reelwire.v1.pipeline_pb2 import ProcessRequest, StageSummary
 from reelwire.wire import RawChunk
@@ -63,7 +63,8 @@ class Outbound:
             raise Internal("a stage negotiated twice")
         self.models = tuple(models)
         if self._next_hop is None:
-            agreed = tuple(_first_layout(offer) for offer in offers)
+            came = {each.track: each.layouts for each in map(offer_from_proto, config.offers)}
+            agreed = tuple(_as_it_came(offer, came.get(offer.track, ())) for offer in offers)
         else:
             agreed = await self._call(self._next_hop, config, offers)
         self.lane.formats.update(
@@ -132,8 +133,12 @@ class Outbound:
             await self.caller.close()
 
 
-def _first_layout(offer: Offer) -> Offer:
-    return offer.settled(offer.layouts[0]) if offer.kind is PayloadKind.FRAMES else offer
+def _as_it_came(offer: Offer, came: Sequence[PixelLayout]) -> Offer:
+    """At the end of a route nobody chooses: what came in goes back in the same layout where that can be
+    (``came``: the sender's, the preferred first), else in the one that the stage prefers."""
+    if offer.kind is not PayloadKind.FRAMES:
+        return offer
+    return offer.settled(next((each for each in came if each in offer.layouts), offer.layouts[0]))
 
 
 def _as_chosen(offer: Offer, chosen: dict[int, Offer]) -> Offer:

@@ -50,6 +50,16 @@ async def test_frames_come_back_in_order_from_a_single_stage(source: object) -> 
     assert np.array_equal(np.concatenate([each.pixels for each in back]), whole(20))
 
 
+@pytest.mark.parametrize("layout", list(PixelLayout), ids=lambda layout: layout.name)
+async def test_frames_come_back_in_the_layout_that_was_sent(layout: PixelLayout) -> None:
+    video = small_video(layout=layout)
+    config = through("editor")
+    config.editor.effects.add(name="grade").params.update({"contrast": 1.2})
+    async with all_four() as reelwire:
+        back = [each async for each in reelwire.process_frames(frames(3, video), video, config)]
+    assert [each.format.layout for each in back] == [layout] * 3
+
+
 async def test_frames_that_come_back_are_read_only() -> None:
     async with all_four() as reelwire:
         async for each in reelwire.process_frames(frames(2, VIDEO), VIDEO, through("generator")):
