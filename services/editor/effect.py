@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -90,7 +91,7 @@ class Place:
         return self.video.width, self.video.height
 
 
-class StreamEffect(Generic[ParamsT, ReadyT]):
+class StreamEffect(ABC, Generic[ParamsT, ReadyT]):
     """An effect that needs more than one frame and its parameters: files, a model, memory, sound.
 
     One for each stream. ``prepare`` turns parameters into what ``feed`` works with (the parameters
@@ -105,14 +106,14 @@ class StreamEffect(Generic[ParamsT, ReadyT]):
     def __init__(self, place: Place) -> None:
         self.place = place
 
+    @abstractmethod
     def prepare(self, params: ParamsT) -> ReadyT:
         """What ``feed`` needs of these parameters. Raises BadParameter with the parameter as field, and
         what the files and models it needs raise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def feed(self, frame: Frame, ready: ReadyT) -> Iterable[Output]:
         """Takes the next frame; gives what is ready."""
-        raise NotImplementedError
 
     def flush(self) -> Iterable[Output]:
         """No more frames: gives what is held."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import re
 import resource
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import av
@@ -42,30 +44,31 @@ def test_metadata_is_in_every_container(tmp_path: Path, ending: str) -> None:
     assert "made by a model" in shown.values()
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file can grow over 1500 bytes: as a full disk, without one."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def small_files() -> None:
+    """No file of this process can grow over 1500 bytes: as a full disk, without one."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+
+
+def write_and_abort(path: Path) -> None:
+    """More than fits; what went wrong is raised, once the file was given up."""
+    run = encoding()
+    muxer = Muxer(path, run.returns, metadata={})
+    try:
+        for chunk in run.run(pictures(50, small_video())):
+            muxer.write(chunk)
+        muxer.finish()
+    except ResourceExhausted as error:
+        muxer.abort()
+        raise error from None
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path: Path, ending: str) -> None:
-    run = encoding()
-    chunks = run.run(pictures(50, small_video()))
-    muxer = Muxer(tmp_path / f"out{ending}", run.returns, metadata={})
-
-    def write_all() -> None:
-        for chunk in chunks:
-            muxer.write(chunk)
-        muxer.finish()
-
-    with pytest.raises(ResourceExhausted, match=f"cannot write .*out{ending}: File too large"):
-        write_all()
-    muxer.abort()
+    # In a process of its own: this one's own output may go to a file.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), small_files) as limited:
+        error = limited.submit(write_and_abort, tmp_path / f"out{ending}").exception()
+    assert isinstance(error, ResourceExhausted)
+    assert re.fullmatch(rf"cannot write .*out{ending}: File too large.*", error.message)
     assert list(tmp_path.iterdir()) == []
 
 
