@@ -20,6 +20,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 MADE := $(VENV)/.made
 SERVING := $(VENV)/.installed-$(RUNTIME)
 DEVELOPING := $(VENV)/.installed-$(RUNTIME)-dev
+PYTEST := $(PY) -m pytest -ra -n auto --dist loadfile
 PROTOC := $(PY) -m grpc_tools.protoc -Iprotos
 PROTOS := $(wildcard protos/reelwire/v1/*.proto)
 BUF_VERSION := 1.75.0
@@ -38,10 +39,10 @@ demo: $(SERVING) ## run a real clip through the four services; leaves out/demo.m
 	$(VENV)/bin/reelwire demo --clip $(CLIP) --out out
 
 test: checks buf ## everything CI runs: format, lint, types, protos, all tests
-	$(PY) -m pytest -ra $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 quick: checks ## the same without slow tests and buf
-	$(PY) -m pytest -ra -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 protos: $(DEVELOPING) ## regenerate the stubs in reelwire/v1
 	$(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)

@@ -29,7 +29,8 @@ from reelwire.pipeline import parse_effect
 from reelwire.testing import write_clip
 from reelwire.v1.config_pb2 import StreamConfig
 
-WARM_STREAMS = 50  # caches, pools and the allocator are full by then
+WARM_STREAMS = 50  # caches and the allocator are full by then
+AT_ONCE = 8  # as many as a service has slots: its pools of threads, which stay, are full after that
 LIMIT_BYTES = 20_000
 FRAMES = 8
 SETTLE_S, SETTLE_STEPS = 0.1, 50
@@ -108,11 +109,13 @@ async def one_stream(reelwire: Reelwire, clip: Path, target: Path) -> None:
 
 
 async def soak(streams: int, on_stream: Callable[[int], None] = lambda number: None) -> list[Kept]:
-    """Runs them; ``streams`` must be more than 50."""
+    """Runs them, the first eight at once; ``streams`` must be more than 50."""
     with tempfile.TemporaryDirectory() as folder:
         clip = write_clip(Path(folder, "clip.mp4"), FRAMES)
         async with running_services() as group, connect(group.addresses) as reelwire:
-            for number in range(1, streams + 1):
+            first = (Path(folder, f"out{number}.mkv") for number in range(AT_ONCE))
+            await asyncio.gather(*(one_stream(reelwire, clip, target) for target in first))
+            for number in range(AT_ONCE + 1, streams + 1):
                 await one_stream(reelwire, clip, Path(folder, "out.mkv"))
                 on_stream(number)
                 if number == WARM_STREAMS:

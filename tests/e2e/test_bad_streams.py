@@ -85,7 +85,7 @@ async def test_a_caller_that_waits_for_a_busy_stage_is_not_idle() -> None:
             threading.Event().wait(0.5)
             return (given,)
 
-    async with unharmed([StageOf("editor", Thinking)], {"idle_timeout_s": 0.2}) as servers:
+    async with loopback([StageOf("editor", Thinking)], {"idle_timeout_s": 0.2}) as servers:
         assert len(await through(addresses_of(servers), StreamConfig(route=["editor"]), count=2)) == 2
 
 

@@ -9,7 +9,7 @@ from bench.soak import Held, Kept, soak
 
 @pytest.mark.slow
 async def test_many_streams_one_after_another_leave_no_memory_file_or_thread_behind() -> None:
-    kept = await soak(120)
+    kept = await soak(100)
     assert [each.stage for each in kept] == ["preprocess", "generator", "editor", "encoder"]
     assert [each.problem for each in kept if each.problem] == []
 

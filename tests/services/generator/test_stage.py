@@ -266,13 +266,18 @@ def test_only_strength_can_change(generator: GeneratorFactory) -> None:
 
 
 def test_each_run_is_counted_with_its_frames(generator: GeneratorFactory) -> None:
+    model = {"model": "fixed"}
+    run = {**model, "backend": "onnxruntime", "precision": "fp32"}
+    counted = {
+        "reelwire_engine_batch_size_count": model,
+        "reelwire_engine_batch_size_sum": model,
+        "reelwire_engine_run_seconds_count": run,
+    }
     opened = open_stream(generator, video(64, 48), model="fixed")
+    before = {name: REGISTRY.get_sample_value(name, labels) or 0 for name, labels in counted.items()}
     whole_stream(opened, clip(4, 48, 64))
-    labels = {"model": "fixed"}
-    assert REGISTRY.get_sample_value("reelwire_engine_batch_size_count", labels) == 4
-    assert REGISTRY.get_sample_value("reelwire_engine_batch_size_sum", labels) == 4
-    run = {"model": "fixed", "backend": "onnxruntime", "precision": "fp32"}
-    assert REGISTRY.get_sample_value("reelwire_engine_run_seconds_count", run) == 4
+    for name, labels in counted.items():
+        assert REGISTRY.get_sample_value(name, labels) == before[name] + 4
 
 
 def test_the_listing_shows_what_can_be_named_and_why_not(generator: GeneratorFactory) -> None:
