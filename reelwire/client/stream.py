@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from reelwire.errors import Cancelled, DeadlineExceeded, ReelwireError
 from reelwire.formats import offer_from_proto, offer_to_proto
-from reelwire.hop.caller import Caller, CallerResources, Destination, Listeners
+from reelwire.hop.caller import Caller
+from reelwire.hop.calling import CallerResources, Destination, Listeners
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
-from reelwire.hop.lane import LanePolicy, Outgoing
-from reelwire.hop.timing import Arrival
+from reelwire.hop.lane import LanePolicy
+from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
 from reelwire.payloads import read_chunk
 from reelwire.v1.config_pb2 import PinnedModel, Policy, StreamConfig
@@ -156,7 +157,7 @@ class Stream:
 
     async def control(self, control: Control) -> None:
         """A change from a pts on."""
-        self._caller.lane.send(ProcessRequest(control=control).SerializeToString())
+        self._caller.say(ProcessRequest(control=control).SerializeToString())
 
     async def end(self) -> None:
         """Everything is sent."""

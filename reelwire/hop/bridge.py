@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from reelwire.hop.lane import Outgoing
-from reelwire.hop.timing import Arrival
+from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.hop.worker import Abandoned, Queued
 from reelwire.media import Chunk, Offer
 from reelwire.stage import Opened

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import grpc
 import grpc.aio
@@ -25,7 +23,8 @@ from reelwire.errors import (
     Unavailable,
 )
 from reelwire.formats import offer_from_proto
-from reelwire.hop.channels import Channels, process_path, send
+from reelwire.hop.calling import CallerResources, Destination
+from reelwire.hop.channels import process_path, send
 from reelwire.hop.lane import Lane, LanePolicy
 from reelwire.hop.returned import Returned
 from reelwire.status import from_rpc_error
@@ -34,7 +33,6 @@ from reelwire.v1.pipeline_pb2 import (
     Accepted,
     Credit,
     End,
-    Notice,
     ProcessRequest,
     ProcessResponse,
     Summary,
@@ -43,35 +41,7 @@ from reelwire.wire import RawChunk, parse
 
 log = logging.getLogger(__name__)
 MAX_ADDRESSES = 4  # the first and at most three more
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Which stage to call, where it may be, and how long to wait for it."""
-
-    stage: str
-    addresses: tuple[str, ...]
-    start_timeout_s: float
-
-
-@dataclass
-class Listeners:
-    """What the owner of a Caller wants to hear; called on the event loop, must not block."""
-
-    accepted: Callable[[Accepted], None] = lambda accepted: None
-    notice: Callable[[Notice], None] = lambda notice: None
-    ack: Callable[[int, int], None] = lambda track, through_seq: None
-    failed: Callable[[ReelwireError], None] = lambda error: None
-
-
-@dataclass
-class CallerResources:
-    """What callers of one process share."""
-
-    channels: Channels
-    copier: Executor
-    returned_credit_chunks: int = 8
-    listeners: Listeners = field(default_factory=Listeners)
+MAX_SAID_AGAIN = 256  # controls from before the stream was accepted; after more no other address is tried
 
 
 class Caller:
@@ -86,6 +56,7 @@ class Caller:
         self._writer: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._untried = list(destination.addresses[:MAX_ADDRESSES])
+        self._said: list[bytes] = []  # what another address would have to hear as well
         self._not_ended: set[int] = set()  # tracks whose End was not sent
         self.address = ""
         self.lane = Lane(self._write, policy, shared.copier)
@@ -145,7 +116,7 @@ class Caller:
             address
         ).stream_stream(process_path(self._destination.stage))
         self._call = method()
-        self.lane.send(ProcessRequest(config=config).SerializeToString())
+        self.lane.restart([ProcessRequest(config=config).SerializeToString(), *self._said])
         self._writer = asyncio.create_task(self._send_all())
         self._reader = asyncio.create_task(self._read(self._call))
 
@@ -188,11 +159,29 @@ class Caller:
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # looked at: whoever awaits gets it, and nobody need
-            if isinstance(error, NoSlot | Unavailable) and self._untried:
-                return  # accepted() tries another address
+            if self._goes_elsewhere(error):
+                return
         self.lane.fail(error)
         self.returned.put_nowait(None)
         self._shared.listeners.failed(error)
+
+    def _goes_elsewhere(self, error: ReelwireError) -> bool:
+        """True: ``accepted()`` tries another address. What was sent of the tracks is not sent again, so a
+        stream of which a chunk has gone, as of an upload, ends with its address."""
+        if self.lane.has_begun:
+            self._untried.clear()
+        elsewhere = isinstance(error, NoSlot | Unavailable) and bool(self._untried)
+        if elsewhere:
+            self.lane.restart(())
+        return elsewhere
+
+    def say(self, control: bytes) -> None:
+        """A control, which goes before any chunk that waits."""
+        if self._untried and not self._ready.done():
+            self._said.append(control)
+            if len(self._said) > MAX_SAID_AGAIN:
+                self._untried.clear()
+        self.lane.send(control)
 
     def _receive(self, message: ProcessResponse | RawChunk) -> None:
         if isinstance(message, RawChunk):

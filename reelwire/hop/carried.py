@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from reelwire import metrics
 from reelwire.errors import Internal, ReelwireError
 from reelwire.hop.bridge import Bridge
-from reelwire.hop.caller import Listeners
+from reelwire.hop.calling import Listeners
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.handshake import TRANSPORT, next_hop, offers_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reelwire import __version__
 from reelwire.formats import check_limits, offer_from_proto, offer_to_proto
-from reelwire.hop.caller import CallerResources, Destination, Listeners
+from reelwire.hop.calling import CallerResources, Destination, Listeners
 from reelwire.hop.checks import stage_after
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.lane import LanePolicy

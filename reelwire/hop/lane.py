@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from reelwire.hop.clock import now_us
 from reelwire.hop.flow import SendWindow
 from reelwire.hop.overload import inheriting, may_drop, overloaded
 from reelwire.hop.round_trips import RoundTrips
-from reelwire.hop.timing import Arrival
+from reelwire.hop.timing import Outgoing
 from reelwire.media import Chunk, Dropped, VideoFormat
 from reelwire.payloads import cost, dropped_to_proto, write_payload
 from reelwire.v1 import media_pb2 as pb
@@ -27,14 +27,6 @@ from reelwire.wire import RawChunk, encode_chunk
 PENDING_CHUNKS = 2  # ready and not yet under credit, for each track
 MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a reader
 ENCODE_ON_LOOP_BYTES = 64 * 1024
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """A chunk that is ready to go, with its age and trace."""
-
-    chunk: Chunk
-    arrival: Arrival
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,16 @@ class Lane:
             return
         self._control.append(message)
         self._wake.set()
+
+    def restart(self, messages: Iterable[bytes]) -> None:
+        """The other end is a new one: it hears these first, and has granted nothing yet."""
+        self._control, self.window = deque(messages), SendWindow()
+        self._wake.set()
+
+    @property
+    def has_begun(self) -> bool:
+        """True when a chunk has gone."""
+        return bool(self._seq)
 
     def grant(self, credit: Credit) -> None:
         """Credit arrived."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from reelwire.errors import Internal, ResourceExhausted
 from reelwire.formats import offer_from_proto, offer_to_proto
-from reelwire.hop.caller import Caller, CallerResources, Destination
+from reelwire.hop.caller import Caller
+from reelwire.hop.calling import CallerResources, Destination
 from reelwire.hop.clock import clock_id
 from reelwire.hop.lane import Lane, LanePolicy
 from reelwire.hop.tracks import picture_track

@@ -12,10 +12,10 @@ from typing import Any
 from reelwire.errors import Internal
 from reelwire.hop.handshake import accepted_message, credit_chunks
 from reelwire.hop.idle import Idle
-from reelwire.hop.lane import Outgoing
 from reelwire.hop.ledger import AckMap
 from reelwire.hop.life import Life
 from reelwire.hop.sides import Sides
+from reelwire.hop.timing import Outgoing
 from reelwire.hop.worker import Abandoned, Queued
 from reelwire.media import Offer
 from reelwire.stage import Opened

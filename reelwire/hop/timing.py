@@ -28,6 +28,14 @@ class Arrival:
     started_us: int = 0
 
 
+@dataclass(slots=True)
+class Outgoing:
+    """A chunk that is ready to go, with its age and trace."""
+
+    chunk: Chunk
+    arrival: Arrival
+
+
 class Samples:
     """The newest values of one duration."""
 

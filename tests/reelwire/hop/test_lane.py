@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from reelwire.errors import Stalled, TooLarge, Unavailable
-from reelwire.hop.lane import MAX_SMALL_MESSAGES, Lane, LanePolicy, Outgoing
-from reelwire.hop.timing import Arrival
+from reelwire.hop.lane import MAX_SMALL_MESSAGES, Lane, LanePolicy
+from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, ContainerBytes, Dropped, DropReason, Frames
 from reelwire.testing import frames, small_video
 from reelwire.v1.pipeline_pb2 import Credit, ProcessRequest
