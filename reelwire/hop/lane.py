@@ -103,8 +103,11 @@ class Lane:
         """Queues a chunk; waits while too many wait already. Stalled: nothing moved for too long."""
         track = item.header.track if isinstance(item, RawChunk) else item.chunk.track
         queue = self._pending.setdefault(track, deque())
+        if not queue:
+            self._moved_us = now_us()  # before, nothing waited to be taken
         if self._policy.droppable and isinstance(item, Outgoing) and may_drop(item.chunk):
             self._drop_oldest(queue, item)
+            await asyncio.sleep(0)  # who never waits for its frames must let them be written all the same
         else:
             await self._wait_for_room(queue)
         queue.append(item)

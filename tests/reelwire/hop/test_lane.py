@@ -133,3 +133,22 @@ async def test_whoever_waits_for_room_gets_the_error_that_ended_the_stream(
     lane.let_go(Unavailable("gone"))
     with pytest.raises(Unavailable, match="gone"):
         await waiting
+
+
+async def test_a_live_source_that_paused_and_goes_on_at_once_loses_nothing_to_a_receiver_that_takes_all(
+    copier: ThreadPoolExecutor,
+) -> None:
+    wire, lost = Wire(), list[Dropped]()
+    lane = Lane(wire.write, LanePolicy("client", 0.05, droppable=True), copier)
+    lane.on_drop = lost.append
+    lane.grant(Credit(track=0, total=1000, taken_seq=-1))
+    running = asyncio.create_task(lane.run())
+    await lane.put(picture(0))
+    await asyncio.sleep(0.1)  # the pause: longer than a receiver may take nothing
+    for pts in range(1, 100):
+        await lane.put(picture(pts))
+    await lane.finish()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert [pts for each in wire.chunks() for pts in each.header.pts] == list(range(100))
+    assert lost == []
