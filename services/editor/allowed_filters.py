@@ -3,6 +3,8 @@ such as give one picture for each that they take."""
 
 from __future__ import annotations
 
+import re
+
 import av.filter
 
 from reelwire.errors import BadParameter, choose_from
@@ -32,14 +34,26 @@ _REFUSED = {
     "selectivecolor": {"psfile"},
 }
 """Options that name files, or take more of the machine than a stream's share; "": of every filter."""
-_UNNAMED = {"curves": 1, "selectivecolor": 1}
-"""How many values without a name may be given, where a refused option could be reached by its place."""
+_UNNAMED = {"curves": 1, "selectivecolor": 1, "v360": 3}
+"""How many values without a name may be given, where an option that is refused or bounded could be reached
+by its place."""
 _AT_MOST = {
     ("tmix", "frames"): 32,
     ("split", "outputs"): 8,
     ("deflicker", "size"): 60,
+    ("hstack", "inputs"): 32,
+    ("vstack", "inputs"): 32,
+    ("xstack", "inputs"): 32,
+    ("mix", "inputs"): 32,
+    ("v360", "w"): 4096,
+    ("v360", "h"): 4096,
 }
-"""Whole numbers that decide how many pictures are kept; by name only, or as the first value."""
+"""Whole numbers that decide how much memory is taken before any picture is checked; by name, or as the first
+value where the filter is not in _UNNAMED."""
+_LOOPS = re.compile(r"(while|taylor|root)\(")
+"""libavutil's expressions that loop: "while" as long as it likes, the others to the thousandth power when
+nested."""
+_UNSEEN = re.compile(r"[\s\\']")  # what the expressions' parser skips, or an escape leaves
 
 
 def allowed_filters() -> tuple[str, ...]:
@@ -57,6 +71,15 @@ def check_node(node: Node) -> None:
     for option in named:
         if option in refused or option.startswith("/"):
             raise BadParameter(f'filter "{node.name}": option "{option}" may not be used', field="graph")
+    for value in (*unnamed, *named.values()):
+        loop = _LOOPS.search(_UNSEEN.sub("", value))
+        if loop:
+            raise BadParameter(f'filter "{node.name}": {loop[1]}() may not be used: it loops', field="graph")
+    _check_counts(node, unnamed, named)
+
+
+def _check_counts(node: Node, unnamed: list[str], named: dict[str, str]) -> None:
+    """BadParameter: a bounded number above its bound, or where it could not be told."""
     most = _UNNAMED.get(node.name)
     if most is not None and len(unnamed) > most:
         raise BadParameter(
@@ -66,7 +89,7 @@ def check_node(node: Node) -> None:
         )
     for (name, option), limit in _AT_MOST.items():
         if name == node.name:
-            value = named.get(option, unnamed[0] if unnamed else "0")
+            value = named.get(option, unnamed[0] if unnamed and most is None else "0")
             if not value.isdecimal() or int(value) > limit:
                 raise BadParameter(
                     f'filter "{name}": {option} is {value!r}; expected a whole number of at most {limit}',

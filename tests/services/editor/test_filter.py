@@ -125,6 +125,12 @@ def test_a_filter_that_is_not_allowed_is_refused_by_name(
         "tmix=frames=1000",
         "tmix=1000",
         "split=500",
+        "hstack=inputs=50000000",
+        "v360=e:c3x2:lanczos:30000:30000",
+        "geq=lum='while(1,0)'",
+        "hue=s=w\\h ile (1\\,0)",
+        "vflip=enable='while(1,0)'",
+        "hue=h='taylor(taylor(taylor(0,1),1),1)'",
     ],
 )
 def test_an_option_that_names_a_file_or_takes_the_machine_is_refused(
