@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from reelwire.engines.backend import Array
-from reelwire.errors import BadPayload
+from reelwire.errors import BadPayload, TooLarge
 from services.editor.faces import Boxes, overlap
 
 SAME_FACE = 0.1
@@ -35,16 +35,17 @@ class FaceMemory:
         self._seen_s: list[Fraction] = []
 
     def update(self, found: Boxes, now_s: Fraction, params: HoldParams) -> Boxes:
-        """What to cover now. ``found``: all of at least half the threshold, the surest first."""
+        """What to cover now. ``found``: all of at least half the threshold, the surest first. TooLarge: more
+        faces than are kept; nothing is forgotten then."""
         known = self._boxes
         taken = np.array(
             [box[4] >= params.threshold or bool((overlap(box, known) > SAME_FACE).any()) for box in found],
             bool,
         )
-        current = found[taken][:MAX_FACES] if len(found) else found
-        missed = [place for place in range(len(known)) if self._is_missed(place, current)]
-        missed = [place for place in missed if now_s - self._seen_s[place] <= params.hold_s]
-        missed = missed[: MAX_FACES - len(current)]
+        current = found[taken]
+        missed = [p for p in _missed(known, current) if now_s - self._seen_s[p] <= params.hold_s]
+        if len(current) + len(missed) > MAX_FACES:
+            raise TooLarge(f"{len(current) + len(missed)} faces to cover; expected at most {MAX_FACES}")
         seen_s = [self._seen_s[place] for place in missed]
         held = known[missed]
         self._boxes = np.concatenate([current, held])
@@ -76,6 +77,16 @@ class FaceMemory:
             raise BadPayload("the saved faces have no times; start the stream again")
         self._boxes, self._seen_s = boxes, seen_s
 
-    def _is_missed(self, place: int, current: Boxes) -> bool:
-        """True for a face that is not among those found now."""
-        return not (overlap(self._boxes[place], current) > SAME_FACE).any()
+
+def _missed(known: Boxes, current: Boxes) -> list[int]:
+    """Places of the faces that are not among those found now. Each of those accounts for one known face, the
+    one that it covers most: of two faces side by side the other is missed when only one is found."""
+    left = list(range(len(known)))
+    for box in current:
+        if not left:
+            break
+        shared = overlap(box, known[left])
+        best = int(shared.argmax())
+        if shared[best] > SAME_FACE:
+            del left[best]
+    return left

@@ -20,6 +20,7 @@ from services.editor.picture_model import Failures, PictureModel
 
 DETECTOR_PREFIX = "detector "
 BLUR_PART = 0.25  # sigma as a part of a face's width
+MIN_BLOCK_PIXELS = 4.0  # smaller blocks would leave a small face as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Params:
 
 
 class Effect(StreamEffect[Params, Params]):
-    """Remembers where faces were. Where the detector fails the whole frame is covered."""
+    """Remembers where faces were. Where the detector fails, or there are more faces than are kept, the whole
+    frame is covered."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -77,14 +79,13 @@ class Effect(StreamEffect[Params, Params]):
         """The frame, its faces covered."""
         hold = HoldParams(ready.threshold, exact(ready.hold_s))
         try:
-            found = self._find(frame.pixels, ready)
+            boxes = self._memory.update(self._find(frame.pixels, ready), frame.time_s, hold)
         except Exception as error:
             self._failures.count(frame.pts, str(error))
             self._detectors[ready.detail].reset()
             whole = np.empty_like(frame.pixels)
             whole[...] = rgb_of(ready.color)
             return (frame.showing(whole),)
-        boxes = self._memory.update(found, frame.time_s, hold)
         if not len(boxes):
             return (frame,)
         return (frame.showing(_covered(frame.pixels, boxes, ready)),)
@@ -136,7 +137,7 @@ def _cover(part: Pixels, face_width: float, params: Params) -> None:
         sigma = max(1.0, face_width * BLUR_PART)
         part[...] = cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     else:
-        side = max(1.0, face_width / params.blocks)
+        side = max(MIN_BLOCK_PIXELS, face_width / params.blocks)
         size = (max(1, round(width / side)), max(1, round(height / side)))
         small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
         part[...] = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from reelwire import metrics
-from reelwire.errors import ModelUnusable, UnknownModel
+from reelwire.errors import ModelUnusable, TooLarge, UnknownModel
 from reelwire.media import Pixels
-from services.editor.face_memory import GROWTH_PER_S, FaceMemory, HoldParams
+from services.editor.face_memory import GROWTH_PER_S, MAX_FACES, FaceMemory, HoldParams
 from services.editor.faces import decode, without_doubles
 from services.editor.stage import EditorFactory
 from tests.services.editor.models import SQUARE, write_models
-from tests.services.editor.pictures import FAULTS, HEIGHT, WIDTH, broken, dark, stack
+from tests.services.editor.pictures import FAULTS, HEIGHT, WIDTH, YELLOW, broken, dark, stack
 from tests.services.editor.streams import (
     NextStage,
     Params,
@@ -180,3 +180,42 @@ def test_a_held_box_grows_by_its_size_each_second() -> None:
     half = GROWTH_PER_S / 4
     np.testing.assert_allclose(box[:4], [10 - 10 * half, 10 - 20 * half, 20 + 10 * half, 30 + 20 * half])
     assert len(memory.update(np.empty((0, 5)), Fraction(201, 100), params)) == 0
+
+
+def test_of_two_faces_side_by_side_the_one_that_is_lost_is_held() -> None:
+    memory, params = FaceMemory(), HoldParams(0.5, Fraction(1))
+    left, right = [0, 0, 20, 20, 0.9], [14, 0, 34, 20, 0.8]
+    memory.update(np.array([left, right], float), Fraction(0), params)
+    boxes = memory.update(np.array([left], float), Fraction(1, 25), params)
+    assert len(boxes) == 2
+    assert boxes[1][0] <= 14
+    assert boxes[1][2] >= 34
+
+
+def test_more_faces_than_are_kept_are_an_error_that_forgets_none() -> None:
+    memory, params = FaceMemory(), HoldParams(0.5, Fraction(1))
+    crowd = np.array([[20 * n, 0, 20 * n + 10, 10, 0.9] for n in range(MAX_FACES + 1)], float)
+    memory.update(crowd[:2], Fraction(0), params)
+    with pytest.raises(TooLarge, match=f"{MAX_FACES + 1} faces"):
+        memory.update(crowd, Fraction(1, 25), params)
+    assert len(memory.update(np.empty((0, 5)), Fraction(2, 25), params)) == 2
+
+
+def test_a_frame_with_more_faces_than_are_kept_is_covered_whole(tmp_path: Path) -> None:
+    crowd = np.zeros((1, 16 * 20, 16 * 20, 3), np.uint8)
+    for top in range(4, 16 * 20, 16):
+        for left in range(4, 16 * 20, 16):
+            crowd[0, top : top + SQUARE, left : left + SQUARE] = YELLOW
+    write_models(tmp_path)
+    editor = factory(models=tmp_path)
+    try:
+        assert _is_cover(_faces(editor, crowd)).all()
+    finally:
+        editor.close()
+
+
+def test_a_face_of_few_pixels_is_not_left_as_it_is_by_many_blocks(editor: EditorFactory) -> None:
+    faces = [dark((40, 24)), dark((40, 24))]
+    faces[0][28:32, 44:48:2, 2] = faces[1][28:32, 45:48:2, 2] = 200
+    made = _faces(editor, stack(*faces), cover="pixelate", blocks=32).astype(int)
+    assert np.abs(made[0] - made[1]).max() <= 40
