@@ -21,6 +21,9 @@ from services.preprocess.pacing import IdleClock
 PICTURE, SOUND = 0, 1  # tracks
 MAX_AHEAD_PACKETS = 4096  # looked through for the first frame of each track
 MAX_AHEAD_BYTES = 64 << 20
+SEEK_EARLIER_S = (0, 2, 10, 60)  # then from the start
+REORDERING_S = 10  # by no more the first packet's dts lies before the first pts
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders give no transparency
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,12 @@ class Reader:
             if stream is not None:
                 stream.codec_context.thread_count = 1
         self._sizeless = False
+        self._decoder: Any = None  # of the picture, where it is not the stream's own
         if self.picture is not None:
             self._sizeless = not self.picture.codec_context.width
-            self.picture.codec_context.options = {"max_pixels": str(settings.max_frame_pixels)}
+            self._decoder = _alpha_decoder(self.picture)
+            context = self._decoder or self.picture.codec_context
+            context.options = {"max_pixels": str(settings.max_frame_pixels)}
         self._streams = [stream for stream in (self.picture, self.sound) if stream is not None]
         self._packets = opened.container.demux(self._streams)
         self._ahead: deque[_Step] = deque()
@@ -102,16 +108,44 @@ class Reader:
         self._idle = idle
 
     def seek(self, to_s: Fraction) -> None:
-        """To the last keyframe at or before ``to_s`` seconds of the container's own time, where the input
-        can; else it is read on from where it is."""
+        """To a keyframe at or before ``to_s`` seconds of the container's own time, where the input can; else
+        it is read on from where it is. Containers without an index (MPEG-TS) seek to any frame: then from
+        further back."""
         stream = self.picture or self.sound
         assert stream is not None
-        try:
-            self._opened.container.seek(int(to_s / stream.time_base), stream=stream)
-        except (av.FFmpegError, OSError):
+        first_s = Fraction(stream.time_base) * int(stream.start_time or 0)
+        places_s = [max(first_s, to_s - earlier_s) for earlier_s in SEEK_EARLIER_S]
+        if not self._go_to(places_s[0], stream) or self._starts_by(to_s):
             return
+        for at_s in places_s[1:]:
+            if self._go_to(at_s, stream) and self._starts_by(to_s):
+                return
+        self._go_to(first_s - REORDERING_S, stream)
+
+    def _go_to(self, at_s: Fraction, stream: Any) -> bool:
+        """False: the input cannot."""
+        try:
+            self._opened.container.seek(int(at_s / stream.time_base), stream=stream)
+        except (av.FFmpegError, OSError):
+            return False
+        if self._decoder is not None:
+            self._decoder.flush_buffers()
         self._ahead.clear()
         self._packets = self._opened.container.demux(self._streams)
+        return True
+
+    def _starts_by(self, to_s: Fraction) -> bool:
+        """The next keyframe is not after ``to_s``. Pictures before it are left out: they need others."""
+        if self.picture is None:
+            return True
+        for count, step in enumerate(self._look_ahead()):
+            if step.track == PICTURE:
+                if step.packet.is_keyframe:
+                    return step.packet.pts is None or step.packet.pts * self.picture.time_base <= to_s
+                self._ahead.pop()
+            if count >= MAX_AHEAD_PACKETS:
+                break
+        return False
 
     def leave_out(self, track: int) -> None:
         """No more of this track: its packets are neither decoded nor counted from here on."""
@@ -190,7 +224,8 @@ class Reader:
             return [Decoded(track, packet, packet.pts)] if packet.size else []
         items: list[Item] = []
         try:
-            for frame in packet.decode():
+            own = self._decoder if track == PICTURE else None
+            for frame in packet.decode() if own is None else own.decode(packet):
                 if track == PICTURE:
                     check_pixels(frame.width, frame.height, self._settings)
                 items.append(Decoded(track, frame, frame.pts))
@@ -201,3 +236,13 @@ class Reader:
                 self.refused_sound_count += track == SOUND
         self._met_frames += len(items)
         return items
+
+
+def _alpha_decoder(stream: Any) -> Any | None:
+    """What decodes the transparency that WebM keeps beside a picture; None: there is none, or no decoder."""
+    name = ALPHA_DECODERS.get(stream.codec_context.name, "")
+    if stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return None
+    decoder: Any = av.CodecContext.create(name, "r")
+    decoder.thread_count = 1
+    return decoder

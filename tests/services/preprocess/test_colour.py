@@ -135,3 +135,12 @@ def test_pixels_of_any_format_come_out_in_their_colours(name: str, layout: Pixel
 def test_a_format_that_ffmpeg_has_no_way_from_is_refused_by_its_name() -> None:
     with pytest.raises(Unimplemented, match="rgb4"):
         PictureGraphs(Target(64, 48, RGB, Shape())).run(av.VideoFrame(64, 48, "rgb4"))
+
+
+def test_the_transparency_that_webm_keeps_beside_the_picture_is_seen(tmp_path: Path) -> None:
+    rgba = np.zeros((48, 64, 4), np.uint8)
+    rgba[..., 0], rgba[:24, :, 3] = 255, 255
+    clip = write_pictures(tmp_path / "clip.webm", [rgba] * 5, "libvpx-vp9", "yuva420p")
+    given = upload(clip, background="#00ff00")
+    assert len(given.pts) == 5
+    assert all(map(near, corners(given.rgb), [RED, RED, GREEN, GREEN], [8] * 4))

@@ -150,11 +150,15 @@ def test_the_part_asked_for_is_kept_to_the_frame_and_the_sample(tmp_path: Path) 
     assert given.count(DropReason.TRIMMED) == given.source_frames - 50
 
 
-def test_a_start_far_in_is_reached_by_seeking_and_not_by_decoding_everything(tmp_path: Path) -> None:
-    clip = h264(tmp_path / "clip.mp4", 300, options={"g": "25"})
-    given = upload(clip, start_s=10.0)
-    assert seconds(given)[0] == 10
-    assert given.source_frames <= 51
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("start", [0, 12, 25, 240, 290])
+def test_a_start_is_reached_by_seeking_and_not_by_decoding_everything(
+    tmp_path: Path, start: int, ending: str
+) -> None:
+    clip = h264(tmp_path / f"clip{ending}", 300, options={"preset": "veryfast", "g": "25"})
+    given = upload(clip, start_s=start / 25)
+    assert seconds(given) == [Fraction(index, 25) for index in range(start, 300)]
+    assert given.source_frames <= 300 - start + 51
 
 
 @pytest.mark.parametrize(
