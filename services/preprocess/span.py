@@ -21,8 +21,8 @@ class Span:
     end: Fraction | None = None
 
     def is_before(self, pts: int, time_base: Fraction) -> bool:
-        """A frame at ``pts`` comes too early to be kept."""
-        return pts < self.first_tick(time_base)
+        """A frame at ``pts`` comes too early to be kept; where no start was asked for, none does."""
+        return self.start > 0 and pts < self.first_tick(time_base)
 
     def is_after(self, pts: int, time_base: Fraction) -> bool:
         """A frame at ``pts`` comes too late to be kept, and so do all after it."""

@@ -71,6 +71,17 @@ def test_frames_are_scaled_in_chunks_as_they_came() -> None:
     assert given.pts == list(range(7))
 
 
+@pytest.mark.parametrize("wish", [{"width": 32}, {"rate": "25"}], ids=["size", "rate"])
+def test_frames_before_zero_are_kept(wish: dict[str, Any]) -> None:
+    chunks = [
+        replace(chunk, payload=replace(chunk.payload, pts=(place - 2,)))  # type: ignore[type-var]
+        for place, chunk in enumerate(pictures(5, small_video()))
+    ]
+    given = run(chunks, offer(small_video()), layout=RGB, **wish)
+    assert given.pts == [-2, -1, 0, 1, 2]
+    assert not given.dropped
+
+
 @pytest.mark.parametrize("chunk_frames", [1, 3, 7, 24])
 def test_frames_do_not_depend_on_their_chunks(chunk_frames: int) -> None:
     wish = {"width": 50, "rate": "30"}
