@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
 from reelwire.client.files import FileResult, Progress
 from reelwire.client.sdk import Reelwire
+from reelwire.errors import Cancelled
 from reelwire.media import Frames, VideoFormat
 from reelwire.v1 import pipeline_pb2 as rpc
 from reelwire.v1.config_pb2 import StreamConfig
@@ -18,7 +20,8 @@ Result = TypeVar("Result")
 
 
 class BlockingReelwire:
-    """As ``Reelwire``, method for method."""
+    """As ``Reelwire``, method for method; from any thread. What still runs when the block is left raises
+    Cancelled."""
 
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = dict(addresses)
@@ -36,9 +39,9 @@ class BlockingReelwire:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._sdk is not None:
-            self._wait(self._sdk.__aexit__())
-            self._sdk = None
+        sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            self._wait(_close(sdk))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -53,11 +56,20 @@ class BlockingReelwire:
         return self._sdk
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        ended: Future[Result] = Future()
+        running: list[asyncio.Task[Result]] = []
+
+        def start() -> None:
+            running.append(self._loop.create_task(work))
+            running[0].add_done_callback(lambda task: _tell(task, ended))
+
+        self._loop.call_soon_threadsafe(start)
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
+            return ended.result()
+        except BaseException:  # Ctrl-C: what comes next must not meet this while it still runs
+            if not ended.done():
+                self._loop.call_soon_threadsafe(lambda: running[0].cancel())
+                wait([ended])
             raise
 
     def process_file(
@@ -88,7 +100,8 @@ class BlockingReelwire:
             while (each := self._wait(step())) is not None:
                 yield each
         finally:
-            self._wait(results.aclose())
+            if not self._loop.is_closed():
+                self._wait(results.aclose())
 
     def probe(self, source: str | Path) -> rpc.ProbeResponse:
         """As ``Reelwire.probe``."""
@@ -105,6 +118,25 @@ class BlockingReelwire:
     def formats(self) -> rpc.ListFormatsResponse:
         """As ``Reelwire.formats``."""
         return self._wait(self._open_sdk.formats())
+
+
+def _tell(task: asyncio.Task[Result], ended: Future[Result]) -> None:
+    if task.cancelled():
+        ended.set_exception(Cancelled("the connection was closed, or Ctrl-C pressed, while this ran"))
+    elif (error := task.exception()) is not None:
+        ended.set_exception(error)
+    else:
+        ended.set_result(task.result())
+
+
+async def _close(sdk: Reelwire) -> None:
+    """Other threads hear of it before their event loop stops."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await sdk.__aexit__()
 
 
 async def _on_threads(frames: Iterator[Frames]) -> AsyncIterator[Frames]:

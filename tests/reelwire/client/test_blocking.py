@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +12,18 @@ import numpy as np
 import pytest
 
 from reelwire.client import BlockingReelwire, Progress, connect_blocking
-from reelwire.errors import InputDamaged, UnknownModel
+from reelwire.errors import Cancelled, InputDamaged, UnknownModel
+from reelwire.media import Frames
 from reelwire.testing import addresses_of, frames, loopback, small_video
 from reelwire.v1.config_pb2 import StreamConfig
-from tests.reelwire.client.running import SERVICES, times_of, whole_route
+from tests.reelwire.client.running import LIVENESS_S, SERVICES, times_of, whole_route
 
 VIDEO = small_video()
 
 
 @pytest.fixture
-def reelwire() -> Iterator[BlockingReelwire]:
-    """Services on an event loop of their own, as if they were elsewhere; a script's connection to them."""
+def addresses() -> Iterator[dict[str, str]]:
+    """Services on an event loop of their own, as if they were elsewhere."""
     serving: dict[str, str] = {}
     ready = threading.Event()
     stop = asyncio.Event()
@@ -36,11 +38,17 @@ def reelwire() -> Iterator[BlockingReelwire]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert ready.wait(60)
-    with connect_blocking(serving) as connection:
-        yield connection
+    yield serving
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def reelwire(addresses: dict[str, str]) -> Iterator[BlockingReelwire]:
+    """A script's connection."""
+    with connect_blocking(addresses) as connection:
+        yield connection
 
 
 def test_a_script_processes_a_file(reelwire: BlockingReelwire, clip: Path, tmp_path: Path) -> None:
@@ -94,3 +102,41 @@ def test_a_script_gets_the_errors_of_the_services(reelwire: BlockingReelwire, tm
 def test_a_connection_works_inside_its_block_only() -> None:
     with pytest.raises(RuntimeError, match="with connect_blocking"):
         connect_blocking({"generator": "127.0.0.1:1"}).models()
+
+
+def test_a_thread_that_still_works_when_the_block_is_left_hears_it(addresses: dict[str, str]) -> None:
+    waits, more = threading.Event(), threading.Event()
+    heard: list[BaseException] = []
+
+    def endless() -> Iterator[Frames]:
+        yield from frames(1, VIDEO)
+        waits.set()
+        more.wait()
+
+    def work(reelwire: BlockingReelwire) -> None:
+        try:
+            list(reelwire.process_frames(endless(), VIDEO, StreamConfig(route=["generator"])))
+        except Cancelled as error:
+            heard.append(error)
+
+    with connect_blocking(addresses) as connection:
+        thread = threading.Thread(target=work, args=(connection,), daemon=True)
+        thread.start()
+        assert waits.wait(LIVENESS_S)
+    more.set()
+    thread.join(LIVENESS_S)
+    assert [type(error) for error in heard] == [Cancelled]
+
+
+def test_ctrl_c_ends_a_stream_and_leaves_the_connection(reelwire: BlockingReelwire) -> None:
+    config, more = StreamConfig(route=["generator"]), threading.Event()
+
+    def interrupted() -> Iterator[Frames]:
+        yield from frames(2, VIDEO)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        more.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        list(reelwire.process_frames(interrupted(), VIDEO, config))
+    more.set()
+    assert len(list(reelwire.process_frames(frames(3, VIDEO), VIDEO, config))) == 3
