@@ -15,6 +15,7 @@ from reelwire.hop.calling import CallerResources, Destination, Listeners
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
 from reelwire.hop.lane import LanePolicy
+from reelwire.hop.ledger import merged
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
 from reelwire.payloads import read_chunk
@@ -68,7 +69,7 @@ class Stream:
         stage = config.route[0] if config.route else ""
         self._start_timeout_s = config.start_timeout_s or DEFAULT_START_TIMEOUT_S
         self.told = Told()
-        self.dropped: list[Dropped] = []
+        self.dropped: tuple[Dropped, ...] = ()  # by this end of a LIVE stream, one entry for all
         self._caller = Caller(
             Destination(stage, connection.addresses.get(stage, ()), self._start_timeout_s),
             CallerResources(
@@ -81,7 +82,7 @@ class Stream:
             ),
             LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
         )
-        self._caller.lane.on_drop = self.dropped.append
+        self._caller.lane.on_drop = self._on_drop
         self._error: Exception | None = None
         self._ready: asyncio.Task[Accepted] | None = None
 
@@ -180,6 +181,9 @@ class Stream:
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.told.accepted[accepted.stage] = accepted
+
+    def _on_drop(self, dropped: Dropped) -> None:
+        self.dropped = merged((*self.dropped, dropped))
 
     def _on_failed(self, error: ReelwireError) -> None:
         self._error = self._error or error
