@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -26,7 +26,9 @@ X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "
 
 @dataclass(frozen=True, eq=False)
 class EncoderKind:
-    """One encoder. ``preset_option`` takes one of ``presets``; ``quality_range`` is its own scale."""
+    """One encoder. ``preset_option`` takes one of ``presets``; ``quality_range`` is its own scale.
+    ``live_bitrate_options``: in place of ``live_options`` where a bit rate is asked for. ``max_rate``: most
+    frames per second that its rate control may be told; pts are exact anyway."""
 
     encoder: str
     codec: str
@@ -40,6 +42,8 @@ class EncoderKind:
     live_options: Mapping[str, str]
     quality_option: str = "crf"
     hardware: bool = False
+    live_bitrate_options: Mapping[str, str] = field(default_factory=dict)
+    max_rate: int = 1000
 
 
 def _numbers(first: int, last: int) -> tuple[str, ...]:
@@ -64,6 +68,8 @@ KINDS = (
     EncoderKind(
         "libsvtav1", "av1", "preset", _numbers(0, 13), "10", "11", 34, (1, 63),
         {"svtav1-params": "lp=2"}, {"svtav1-params": "lp=2:pred-struct=1"},
+        # Without lookahead SVT-AV1 has a constant bit rate only.
+        live_bitrate_options={"svtav1-params": "lp=2:pred-struct=1:rc=2"}, max_rate=240,
     ),
     EncoderKind(
         "h264_nvenc", "h264", "preset", _NVENC, "p4", "p2", 22, (0, 51),
@@ -120,6 +126,8 @@ def choose(config: VideoEncoderConfig, video: VideoFormat, *, live: bool) -> Cho
             f"quality of {kind.encoder} is {quality}; expected {low} to {high}", field="quality"
         )
     options = {**kind.options, kind.preset_option: preset, **(kind.live_options if live else {})}
+    if live and config.bitrate_bps:
+        options |= kind.live_bitrate_options
     if not config.bitrate_bps:
         options[kind.quality_option] = str(quality)
     rate = video.frame_rate or DEFAULT_RATE
@@ -138,7 +146,7 @@ def open_encoder(choice: Choice, video: VideoFormat, *, headers_apart: bool = Fa
         context: Any = av.CodecContext.create(kind.encoder, "w")
         context.width, context.height, context.pix_fmt = video.width, video.height, "yuv420p"
         context.time_base = video.time_base
-        context.framerate = video.frame_rate or DEFAULT_RATE
+        context.framerate = min(video.frame_rate or DEFAULT_RATE, Fraction(kind.max_rate))
         context.thread_count = ENCODER_THREADS
         context.gop_size = choice.gop_frames
         context.bit_rate = choice.bitrate_bps
