@@ -119,6 +119,7 @@ def _add_stream(container: OutputContainer, format_: PacketFormat) -> Any:
     if format_.video is not None:
         context.width, context.height = format_.video.width, format_.video.height
         context.pix_fmt = "yuv420p"
+        context.framerate = format_.video.frame_rate  # 0: not known; left alone, PyAV would write 24
         if format_.video.sample_aspect:
             context.sample_aspect_ratio = format_.video.sample_aspect
         context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709

@@ -6,16 +6,19 @@ import multiprocessing
 import re
 import resource
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 
 from reelwire.errors import BadParameter, ResourceExhausted
-from reelwire.mux import Muxer, container_for
+from reelwire.media import Chunk, Packet, Packets
+from reelwire.mux import WAITING_PACKETS, Muxer, container_for
 from reelwire.testing import small_video
 from reelwire.v1.config_pb2 import StreamConfig
-from tests.services.encoder.running import Encoding, picture_offer, pictures, write
+from tests.services.encoder.running import Encoding, picture_offer, pictures, sound_offer, write
 
 
 def encoding() -> Encoding:
@@ -42,6 +45,41 @@ def test_metadata_is_in_every_container(tmp_path: Path, ending: str) -> None:
     with av.open(str(path)) as container:
         shown = {**container.metadata, **container.streams.video[0].metadata}
     assert "made by a model" in shown.values()
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".ts"])
+@pytest.mark.parametrize("rate", [Fraction(30), Fraction(30000, 1001)], ids=["30", "29.97"])
+def test_a_file_says_the_rate_of_its_picture(tmp_path: Path, ending: str, rate: Fraction) -> None:
+    video = replace(small_video(), time_base=1 / rate, frame_rate=rate)
+    config = StreamConfig()
+    config.encoder.video.codec = "vp9" if ending == ".webm" else "h264"
+    path = write(tmp_path / f"out{ending}", Encoding(config, (picture_offer(video),)), pictures(12, video))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == rate
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
+def test_sound_long_before_the_first_picture_is_all_written_in_step(tmp_path: Path, ending: str) -> None:
+    path, count, picture_at = tmp_path / f"out{ending}", WAITING_PACKETS + 100, 2300
+    silence = bytes.fromhex("211004608c1c")  # one frame of AAC
+    run = Encoding(StreamConfig(), (picture_offer(small_video()), sound_offer()))
+    muxer = Muxer(path, run.returns, metadata={})
+    for at in range(count):
+        muxer.write(Chunk(1, Packets((Packet(at * 1024, at * 1024, 1024, True, silence),))))
+    for chunk in run.run(pictures(5, small_video())):
+        assert isinstance(chunk.payload, Packets)
+        later = [replace(p, pts=p.pts + picture_at, dts=p.dts + picture_at) for p in chunk.payload.packets]
+        muxer.write(Chunk(0, Packets(tuple(later))))
+    muxer.finish()
+    firsts: dict[str, float] = {}
+    sounds = 0
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.size and packet.pts is not None:
+                sounds += packet.stream.type == "audio"
+                firsts.setdefault(packet.stream.type, float(packet.pts * packet.time_base))
+    assert sounds == count
+    assert firsts["video"] - firsts["audio"] == pytest.approx(picture_at / 25, abs=0.002)
 
 
 def small_files() -> None:
