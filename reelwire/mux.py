@@ -159,24 +159,28 @@ class PacketWriter:
         self._waiting: list[tuple[int, Packet]] = []
 
     def write(self, track: int, packets: Sequence[Packet]) -> None:
-        """The next packets of a track, in dts order. The origin is the first picture's pts."""
+        """The next packets of a track, in dts order. The origin is the first picture's pts; the first
+        sound's, where more sound comes before it than is kept waiting."""
         for packet in packets:
             if self._origin is None and track == self._picture:
-                self._origin = packet.pts * self._formats[track].time_base
-                waiting, self._waiting = self._waiting, []
-                for other, earlier in waiting:
-                    self._mux(other, earlier)
-            if self._origin is None and len(self._waiting) < WAITING_PACKETS:
+                self._begin_at(packet.pts * self._formats[track].time_base)
+            elif self._origin is None:
                 self._waiting.append((track, packet))
+                if len(self._waiting) > WAITING_PACKETS:
+                    first_track, first = self._waiting[0]
+                    self._begin_at(first.pts * self._formats[first_track].time_base)
                 continue
+            self._mux(track, packet)
+
+    def _begin_at(self, origin: Fraction) -> None:
+        self._origin = origin
+        waiting, self._waiting = self._waiting, []
+        for track, packet in waiting:
             self._mux(track, packet)
 
     def finish(self) -> None:
         """All packets are there; what waited for a picture that never came is written as it is."""
-        self._origin = self._origin or Fraction(0)
-        for track, packet in self._waiting:
-            self._mux(track, packet)
-        self._waiting = []
+        self._begin_at(self._origin or Fraction(0))
         self._container.close()
 
     def _mux(self, track: int, packet: Packet) -> None:
