@@ -93,7 +93,7 @@ class Matte:
     def _measure(self, frame: Frame) -> Mask | None:
         """What the model says, (h, w) float32 of 0 to 1; None: it failed, and what it remembers is gone."""
         try:
-            mask = _mask_in(self._model.run(frame.pixels), self.model.name)
+            mask = self._model.without_padding(_mask_in(self._model.run(frame.pixels), self.model.name))
         except Exception as error:
             why = str(error)
         else:

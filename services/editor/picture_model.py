@@ -41,7 +41,7 @@ class PictureModel:
         shrink = min(1.0, longest_side / max(frame))
         self.width = picture.width or max(model.spec.min_size, round(frame[0] * shrink))
         self.height = picture.height or max(model.spec.min_size, round(frame[1] * shrink))
-        model.spec.padded_size(self.height, self.width)
+        self._padded = model.spec.padded_size(self.height, self.width)
         self._input = picture.name
         self._batch = metrics.ENGINE_BATCH.labels(model.name)
         self._runner = StatefulRunner(model)
@@ -49,6 +49,12 @@ class PictureModel:
     def run(self, rgb: Pixels) -> dict[str, Array]:
         """What the model says about (H, W, 3) uint8 RGB, states left out. Raises as ``Engine.run``."""
         return self._run(self._runner, rgb)
+
+    def without_padding(self, answer: Array) -> Array:
+        """(h, w) over all that the model saw → the part over the picture, to the nearest cell."""
+        high = max(1, round(answer.shape[0] * self.height / self._padded[0]))
+        wide = max(1, round(answer.shape[1] * self.width / self._padded[1]))
+        return answer[:high, :wide]
 
     def try_once(self) -> dict[str, Array]:
         """What it says about gray; leaves no trace. ModelUnusable: it cannot run."""

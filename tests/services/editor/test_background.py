@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +138,19 @@ def test_the_model_that_ships_sees_nobody_in_an_empty_picture_whatever_the_chunk
 def test_a_model_that_gives_no_mask_is_refused_when_the_stream_opens(editor: EditorFactory) -> None:
     with pytest.raises(ModelUnusable, match="expected a mask"):
         open_stream(editor, [("background_blur", {"model": "identity"})], [video(WIDTH, HEIGHT)])
+
+
+def test_the_mask_lies_on_the_person_where_the_model_sees_a_padded_picture(tmp_path: Path) -> None:
+    write_models(tmp_path)
+    with (tmp_path / "red" / "model.toml").open("a") as manifest:
+        manifest.write("multiple = 32\n")
+    picture = np.full((50, 70, 3), 30, np.uint8)
+    picture[20:, 40:] = (255, 30, 30)
+    editor = factory(models=tmp_path)
+    try:
+        wanted = [("background_replace", {"model": "red", "color": "#0000ff", "feather": 0.0})]
+        (made,) = run_clip(editor, wanted, stack(picture)).pixels
+    finally:
+        editor.close()
+    expected = np.where(picture[..., :1] == 255, picture, np.array((0, 0, 255), np.uint8))
+    np.testing.assert_array_equal(made, expected)
