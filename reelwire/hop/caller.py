@@ -177,7 +177,8 @@ class Caller:
 
     def say(self, control: bytes) -> None:
         """A control, which goes before any chunk that waits."""
-        if self._untried and not self._ready.done():
+        accepted = self._ready.done() and self._ready.exception() is None
+        if self._untried and not accepted:  # a refusal may have come: the next address hears it first
             self._said.append(control)
             if len(self._said) > MAX_SAID_AGAIN:
                 self._untried.clear()
