@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from reelwire.timeline import MICROSECOND, from_seconds, rescale, to_seconds
+from reelwire.timeline import rescale
 
 NTSC = Fraction(1001, 30000)
 
@@ -22,7 +22,7 @@ NTSC = Fraction(1001, 30000)
         (-3, Fraction(1, 2), Fraction(1), -2),
         (1, Fraction(1, 3), Fraction(1), 0),
         (-2, Fraction(1, 3), Fraction(1), -1),
-        (0, NTSC, MICROSECOND, 0),
+        (0, NTSC, Fraction(1, 1_000_000), 0),
     ],
 )
 def test_rescaling_goes_to_the_nearest_tick_halves_away_from_zero(
@@ -34,15 +34,3 @@ def test_rescaling_goes_to_the_nearest_tick_halves_away_from_zero(
 def test_a_finer_time_base_and_back_loses_nothing_in_days_of_ntsc() -> None:
     for pts in (1, 29_999, 7_776_001, 10**15 + 7):
         assert rescale(rescale(pts, NTSC, Fraction(1, 90000)), Fraction(1, 90000), NTSC) == pts
-
-
-def test_seconds_are_exact() -> None:
-    assert to_seconds(30000, NTSC) == 1001
-    assert to_seconds(1, Fraction(1, 3)) * 3 == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "ticks"), [(0.1, 9000), (Fraction(1, 3), 30000), (-0.5, -45000), (86400.0, 7_776_000_000)]
-)
-def test_seconds_as_people_write_them_find_their_tick(seconds: float | Fraction, ticks: int) -> None:
-    assert from_seconds(seconds, Fraction(1, 90000)) == ticks
