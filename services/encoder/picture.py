@@ -10,12 +10,14 @@ from typing import Any
 from av.video.frame import PictureType
 
 from reelwire import metrics
+from reelwire.errors import TooLarge
 from reelwire.media import Frames, Packet, PacketFormat, PixelLayout, VideoFormat
 from reelwire.pixels import convert, even, to_video_frame
 from services.encoder.codecs import Choice, codec_configuration, measured_lag_frames, open_encoder
 
 BITRATE_WINDOW_FRAMES = 100
 REMEMBERED_FRAMES = 1024
+MAX_KEYFRAMES_AHEAD = 1024
 
 
 class PictureEncoder:
@@ -32,7 +34,7 @@ class PictureEncoder:
         self._nominal = round(1 / (video.frame_rate * video.time_base)) if video.frame_rate else 1
         self._durations: dict[int, int] = {}
         self._last_pts: int | None = None
-        self._keyframe_pts: list[int] = []
+        self._keyframe_pts: set[int] = set()
         self._recent: deque[tuple[int, int]] = deque(maxlen=BITRATE_WINDOW_FRAMES)
         self.hold_frames = measured_lag_frames(choice)
 
@@ -47,8 +49,10 @@ class PictureEncoder:
         )
 
     def keyframe_from(self, pts: int) -> None:
-        """The first frame at or after ``pts`` starts a GOP."""
-        self._keyframe_pts.append(pts)
+        """The first frame at or after ``pts`` starts a GOP. TooLarge: too many wait."""
+        if len(self._keyframe_pts) >= MAX_KEYFRAMES_AHEAD and pts not in self._keyframe_pts:
+            raise TooLarge(f"{MAX_KEYFRAMES_AHEAD} keyframes are waiting; ask for them nearer to their pts")
+        self._keyframe_pts.add(pts)
 
     def encode(self, frames: Frames, keyframes: Iterable[int] = ()) -> list[Packet]:
         """Packets that are ready, in dts order. ``keyframes``: indexes that must start a GOP."""
@@ -69,9 +73,8 @@ class PictureEncoder:
         return self._packets(self._context.encode(None))
 
     def _is_forced(self, pts: int) -> bool:
-        due = [asked for asked in self._keyframe_pts if asked <= pts]
-        for asked in due:
-            self._keyframe_pts.remove(asked)
+        due = {asked for asked in self._keyframe_pts if asked <= pts}
+        self._keyframe_pts -= due
         return bool(due)
 
     def _remember(self, pts: int) -> None:
