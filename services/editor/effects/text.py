@@ -20,6 +20,7 @@ from services.editor.params import boolean, choice, exact, hex_color, number, rg
 NEUTRAL = {"text": "Reelwire", "opacity": 0.0}
 MAX_FONT_BYTES = 64 << 20
 MIN_PIXELS = 4
+BAND_ROWS = 64  # coloured at once, in numbers eight times as large as what comes out
 MAX_FRAMES = 4  # how many times the frame's pixels a text may cover, seen or not
 
 
@@ -118,7 +119,16 @@ def _draw(params: Params, font: ImageFont.FreeTypeFont, max_pixels: int) -> Pixe
     letters = Image.new("L", size)
     start = (margin - left, margin - top)
     ImageDraw.Draw(letters).multiline_text(start, params.text, fill=255, font=font, align=align)
-    alpha = np.asarray(letters, np.float64)[..., None] / 255
+    solid = np.asarray(letters)
+    made = np.empty((*solid.shape, 4), np.uint8)
+    for top in range(0, len(solid), BAND_ROWS):
+        made[top : top + BAND_ROWS] = _coloured(solid[top : top + BAND_ROWS], params)
+    return made
+
+
+def _coloured(letters: Pixels, params: Params) -> Pixels:
+    """(h, w) uint8, how solid the letters are → (h, w, 4) uint8: letters over the box."""
+    alpha = letters.astype(np.float64)[..., None] / 255
     under = params.box_opacity if params.box else 0.0
     solid = alpha + under * (1 - alpha)
     rgb = np.asarray(rgb_of(params.color)) * alpha + np.asarray(rgb_of(params.box_color)) * under * (
