@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from reelwire.config_file import parse_config
 from reelwire.metrics import REGISTRY
+from reelwire.pipeline import parse_effect
 from reelwire.settings import PREFIX, Settings
+from reelwire.v1.config_pb2 import EffectConfig
+from services.editor.params import build, values_of
+from services.editor.registry import choose, find_effects
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 SUFFIX = {"counter": "_total", "info": "_info"}
 
 
@@ -39,3 +45,23 @@ def test_every_metric_is_documented_as_it_is() -> None:
         family.name + SUFFIX.get(family.type, ""): family.documentation for family in REGISTRY.collect()
     }
     assert documented == families
+
+
+def check_effect(effect: EffectConfig) -> None:
+    """Raises what the editor would."""
+    build(choose(find_effects(), effect.name).params, values_of(effect.params), effect.name)
+
+
+def test_the_pipeline_in_the_readme_is_one() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    config = parse_config(text.partition("```yaml\n")[2].partition("```")[0])
+    assert [effect.name for effect in config.editor.effects] == ["grade", "fade"]
+    for effect in config.editor.effects:
+        check_effect(effect)
+
+
+def test_the_effects_in_the_readmes_commands_are_there() -> None:
+    named = re.findall(r'--effect ("[^"]+"|\S+)', (ROOT / "README.md").read_text("utf-8"))
+    assert named
+    for text in named:
+        check_effect(parse_effect(text.strip('"')))

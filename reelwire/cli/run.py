@@ -111,6 +111,10 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
     reelwire run testsrc:size=640x360:rate=25:duration=5 out.mkv --report report.json
 
     reelwire run in.mp4 -o - --container mpegts | ffplay -
+
+    Ctrl-C leaves no file. To keep what came of an endless input, write to a pipe:
+
+    reelwire run testsrc: -o - --live > out.mkv
     """
     with one_line_errors():
         options = PipelineOptions(
