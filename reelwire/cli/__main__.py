@@ -1,6 +1,6 @@
 """``python -m reelwire.cli``"""
 
-from reelwire.cli.app import main
+from reelwire.cli import main
 
 if __name__ == "__main__":
     main()
