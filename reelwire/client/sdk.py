@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from reelwire.client.files import FileJob, FileResult, Progress
 from reelwire.client.source import find_source
 from reelwire.client.stream import Connection, Stream
-from reelwire.errors import BadParameter, ReelwireError
+from reelwire.errors import BadParameter, ReelwireError, choose_from
 from reelwire.hop.channels import Channels, send
 from reelwire.hop.checks import STAGES
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
@@ -59,6 +59,9 @@ class Reelwire:
         """A stream to drive by hand: ``async with reelwire.stream(config, offers) as stream``."""
         if not config.route:
             raise BadParameter('route is empty; name the stages: config.route.append("generator")')
+        for stage in config.route:
+            if stage not in STAGES:
+                raise BadParameter(choose_from("stage", stage, STAGES), field="route")
         return Stream(self._connection, config, offers)
 
     async def process_file(

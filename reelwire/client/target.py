@@ -22,7 +22,8 @@ def prepare_target(target: Path | None, config: StreamConfig, *, overwrite: bool
     """
     if "encoder" not in config.route:
         raise BadParameter(
-            f"an output file needs the encoder; the route is {' → '.join(config.route)}", field="route"
+            f"an output file needs the encoder; the route is {' → '.join(config.route) or 'empty'}",
+            field="route",
         )
     if target is None:
         config.encoder.container = config.encoder.container or PIPE_CONTAINER

@@ -78,6 +78,12 @@ async def test_an_empty_route_is_refused_before_anything_is_dialled() -> None:
             reelwire.stream(StreamConfig())
 
 
+async def test_a_stage_that_is_none_is_named_before_anything_is_dialled() -> None:
+    async with all_four() as reelwire:
+        with pytest.raises(BadParameter, match='"edtor" not found; did you mean "editor"'):
+            reelwire.stream(through("edtor"))
+
+
 async def drained(given: AsyncIterator[Frames]) -> None:
     async for _ in given:
         pass
