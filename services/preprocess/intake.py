@@ -42,10 +42,11 @@ class Intake:
         self.picture_kind: Kind | None = None
         self.interlaced = False
         self.sound_format: SoundFormat | None = None
+        self._is_timed = True  # where frames have no pts, theirs are counted from the first one on
         firsts = [self._look_at_picture(), self._look_at_sound()]
         known = [first for first in firsts if first is not None]
         self.origin = min(known, default=Fraction(opened.container.start_time or 0, MICROSECONDS))
-        if wishes.span.start:
+        if wishes.span.start and self._is_timed:
             self.reader.seek(self.origin + wishes.span.start)
 
     @property
@@ -74,6 +75,7 @@ class Intake:
             raise self.reader.no_picture()
         self.picture_kind = kind_of(first.frame)
         self.interlaced = bool(first.frame.interlaced_frame)
+        self._is_timed = first.pts is not None
         return _moment(stream, first.pts)
 
     def _look_at_sound(self) -> Fraction | None:

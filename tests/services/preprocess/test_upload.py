@@ -161,6 +161,12 @@ def test_a_start_is_reached_by_seeking_and_not_by_decoding_everything(
     assert given.source_frames <= 300 - start + 51
 
 
+def test_a_start_is_found_by_counting_where_the_container_knows_no_times(tmp_path: Path) -> None:
+    clip = h264(tmp_path / "clip.h264", 100)
+    given = upload(clip, start_s=1.0, duration_s=1.0)
+    assert seconds(given) == [Fraction(index, 25) for index in range(25, 50)]
+
+
 @pytest.mark.parametrize(
     ("rate", "out", "made", "dropped"),
     [("50", 100, 50, 0), ("25", 50, 0, 0), ("10", 20, 0, 30)],
