@@ -32,7 +32,7 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
         str,
         typer.Argument(
             help='File, "-" for standard input, URL, camera (/dev/video0), '
-            "testsrc:size=WxH:rate=R:duration=S, or text:PROMPT",
+            "testsrc:size=WxH:rate=R:duration=S (0 with --live: endless), or text:PROMPT",
         ),
     ],
     target: Annotated[
@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
 
     Ctrl-C leaves no file. To keep what came of an endless input, write to a pipe:
 
-    reelwire run testsrc: -o - --live > out.mkv
+    reelwire run testsrc:duration=0 -o - --live > out.mkv
     """
     with one_line_errors():
         options = PipelineOptions(
