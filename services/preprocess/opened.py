@@ -47,6 +47,13 @@ class OpenInput:
         """As the container says; 0 when nobody does."""
         return self.known_length_us or max(0, int(self.container.duration or 0))
 
+    @property
+    def can_leap(self) -> bool:
+        """Its clock may begin anew or be damaged (MPEG-TS and the like)."""
+        flags: int = self.container.format.flags
+        discontinuous: Any = av.format.Flags.ts_discont
+        return bool(flags & discontinuous.value)
+
     def close(self) -> None:
         """Closes the container and what it reads from."""
         with contextlib.suppress(av.FFmpegError):

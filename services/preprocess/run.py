@@ -18,7 +18,7 @@ from services.preprocess.pictures import PicturePlan, PictureTrack
 from services.preprocess.reader import PICTURE, SOUND, Decoded, Refused
 from services.preprocess.sound_picture import SoundPicture
 from services.preprocess.sounds import SoundPlan, SoundTrack
-from services.preprocess.track_time import TrackTime
+from services.preprocess.track_time import Together, TrackTime
 
 
 class Run:
@@ -46,12 +46,15 @@ class Run:
         self.damaged_frames = 0
         offers = {offer.track: offer for offer in agreed}
         self._gives_sound = SOUND in offers
-        self._picture_time = _picture_time(intake)
+        together = Together() if intake.opened.can_leap else None
+        self._picture_time = _picture_time(intake, together)
         self._picture = self._open_picture(offers[PICTURE], chunk_frames)
         self._sound_picture: SoundPicture | None = None
         self._sound: SoundTrack | PacketTrack | None = None
         if self._reader.sound is not None and intake.sound_format is not None:
-            self._sound_time = TrackTime(Fraction(self._reader.sound.time_base), intake.origin)
+            self._sound_time = TrackTime(
+                Fraction(self._reader.sound.time_base), intake.origin, together=together
+            )
             self._sound = self._open_sound(offers.get(SOUND), intake.sound_format)
         if intake.sound_only and intake.sound_format is not None:
             rate = offers[PICTURE].video.frame_rate
@@ -123,6 +126,8 @@ class Run:
             yield from self._sound.add(item.frame)
         else:
             pts = None if item.pts is None else self._sound_time.next(item.pts)
+            length = Fraction(item.frame.samples, item.frame.sample_rate) / self._sound_time.base
+            self._sound_time.nominal = max(1, round(length))
             if pts is not None:
                 self._check_and_wait(pts * self._sound_time.base)
             for chunk in self._sound.add(item.frame, pts):
@@ -148,9 +153,9 @@ class Run:
             self._pacer.wait_for(moment)
 
 
-def _picture_time(intake: Intake) -> TrackTime | None:
+def _picture_time(intake: Intake, together: Together | None) -> TrackTime | None:
     stream = intake.reader.picture
     if stream is None:
         return None
     base, rate = Fraction(stream.time_base), nominal_rate(stream)
-    return TrackTime(base, intake.origin, round(1 / (rate * base)) if rate else 1)
+    return TrackTime(base, intake.origin, round(1 / (rate * base)) if rate else 1, together)

@@ -2,7 +2,9 @@
 
 A pts that is not above the one before is moved to one tick after it; a jump back of more than
 ``DISCONTINUITY_S`` (a feed that began anew, a counter that wrapped) shifts all that follows, so that time
-goes on where it was. A missing pts follows from the frame before. All three are counted.
+goes on where it was. So does a jump by more than ``LEAP_S`` ahead of all tracks, in a container whose clock
+may begin anew or be damaged: one wrong pts would move all that follows. A missing pts follows from the frame
+before. All of them are counted.
 """
 
 from __future__ import annotations
@@ -12,6 +14,14 @@ from fractions import Fraction
 from reelwire.timeline import rescale
 
 DISCONTINUITY_S = 1
+LEAP_S = 10  # as ffmpeg's dts_delta_threshold
+
+
+class Together:
+    """How far the tracks of one container have come; ``moment`` in seconds of the clip's own time."""
+
+    def __init__(self) -> None:
+        self.moment = Fraction(0)
 
 
 def ticks_of(seconds: Fraction, time_base: Fraction) -> int:
@@ -22,9 +32,12 @@ def ticks_of(seconds: Fraction, time_base: Fraction) -> int:
 class TrackTime:
     """Of one track. The same whole number of ticks is taken from every pts: differences stay exact."""
 
-    def __init__(self, time_base: Fraction, origin: Fraction, nominal: int = 1) -> None:
+    def __init__(
+        self, time_base: Fraction, origin: Fraction, nominal: int = 1, together: Together | None = None
+    ) -> None:
         """``origin`` in seconds of the container's time; ``nominal``: ticks from one frame to the next where
-        nothing says better."""
+        nothing says better. ``together``: None where a jump ahead is meant."""
+        self._together = together
         self.base = time_base
         self.nominal = max(1, nominal)
         self.last: int | None = None
@@ -43,7 +56,12 @@ class TrackTime:
             if self.last is not None and fixed <= self.last:
                 self.repaired_count += 1
                 fixed = self._repair(self.last, fixed)
+            elif self.last is not None and self._leaps(fixed):
+                self.repaired_count += 1
+                fixed = self._go_on(self.last, fixed)
         self.last = fixed
+        if self._together is not None:
+            self._together.moment = max(self._together.moment, fixed * self.base)
         return fixed
 
     def rebased(self, pts: int) -> int:
@@ -53,5 +71,12 @@ class TrackTime:
     def _repair(self, last: int, pts: int) -> int:
         if last - pts <= self._jump:
             return last + 1
+        return self._go_on(last, pts)
+
+    def _leaps(self, pts: int) -> bool:
+        return self._together is not None and pts * self.base > self._together.moment + LEAP_S
+
+    def _go_on(self, last: int, pts: int) -> int:
+        """From here on as if ``pts`` came right after ``last``."""
         self._offset -= last + self.nominal - pts
         return last + self.nominal

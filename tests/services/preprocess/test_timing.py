@@ -11,7 +11,7 @@ from reelwire.v1.config_pb2 import Fit
 from services.preprocess.geometry import Shape, plan
 from services.preprocess.pacing import MAX_WAIT_S, IdleClock, Pacer
 from services.preprocess.rate import ConstantRate, Shown, Skipped
-from services.preprocess.track_time import TrackTime
+from services.preprocess.track_time import Together, TrackTime
 
 MS = Fraction(1, 1000)
 
@@ -140,3 +140,18 @@ def test_every_size_fits_every_other(fit: int, size: tuple[int, int], to: tuple[
         assert offset + min(length, whole) <= max(length, whole)
         assert fit != Fit.FIT_PAD or length <= whole or whole < 2
         assert fit != Fit.FIT_CROP or length >= whole
+
+
+def test_one_damaged_pts_far_ahead_moves_nothing_that_follows() -> None:
+    time = TrackTime(Fraction(1, 25), Fraction(0), together=Together())
+    assert [time.next(pts) for pts in (0, 1, 2, 90_003, 4, 5)] == [0, 1, 2, 3, 4, 5]
+    assert time.repaired_count == 2
+
+
+def test_a_pause_of_one_track_is_kept_while_another_goes_on() -> None:
+    together = Together()
+    picture = TrackTime(Fraction(1, 25), Fraction(0), together=together)
+    sound = TrackTime(Fraction(1, 25), Fraction(0), together=together)
+    assert sound.next(0) == 0
+    assert [picture.next(pts) for pts in range(600)] == list(range(600))
+    assert sound.next(600) == 600
