@@ -248,7 +248,7 @@ def all_errors(root: type[ReelwireError] = ReelwireError) -> Iterable[type[Reelw
 # What people call things that the nearest spelling would not find.
 OTHER_NAMES = {
     "avc": "h264", "h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "vp09": "vp9",
-    "mkv": "matroska", "mka": "matroska", "ts": "mpegts", "m2ts": "mpegts", "letterbox": "pad",
+    "mkv": "matroska", "ts": "mpegts", "m2ts": "mpegts", "letterbox": "pad",
     "stretch": "scale",
 }  # fmt: skip
 

@@ -48,9 +48,9 @@ _FRAGMENTS = {"movflags": "frag_keyframe+delay_moov+default_base_moof"}
 CONTAINERS = {
     kind.name: kind
     for kind in (
-        ContainerKind("mp4", (".mp4", ".m4v", ".m4a"), {"movflags": "faststart"}, _FRAGMENTS),
+        ContainerKind("mp4", (".mp4", ".m4v"), {"movflags": "faststart"}, _FRAGMENTS),
         ContainerKind("mov", (".mov",), {"movflags": "faststart"}, None),
-        ContainerKind("matroska", (".mkv", ".mka"), {}, {}),
+        ContainerKind("matroska", (".mkv",), {}, {}),
         ContainerKind("webm", (".webm",), {}, {}, picture_codec="vp9", sound_codec="opus"),
         ContainerKind("mpegts", (".ts", ".m2ts"), {}, {}, MPEGTS_CODECS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from reelwire.hop.checks import STAGES, check_config
 from reelwire.pipeline import parse_effect
 from reelwire.v1.config_pb2 import Fit, Policy, StreamConfig
 
+MAX_BITRATE_BPS = 200_000_000
 FITS = {"scale": Fit.FIT_SCALE, "pad": Fit.FIT_PAD, "crop": Fit.FIT_CROP}
 
 
@@ -32,7 +34,7 @@ class PipelineOptions:
     codec: str = ""
     preset: str = ""
     quality: int | None = None
-    bitrate: int | None = None
+    bitrate: str = ""
     gop: int | None = None
     sound_codec: str = ""
     container: str = ""
@@ -70,6 +72,16 @@ def of(words: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
+def parse_bitrate(text: str) -> int:
+    """ "2M", "500k" or "800000" → bits per second. BadParameter: none of these."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([kKmM]?)", text)
+    if not match:
+        raise BadParameter(
+            f'--bitrate "{text}"; expected bits per second such as 2M or 500k', field="bitrate"
+        )
+    return round(float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()])
+
+
 def _number(message: Message, name: str, value: int | None, most: int) -> None:
     """An option that was given is at least 1: in the message 0 means "not said"."""
     if value is None:
@@ -101,7 +113,8 @@ def _encoder(config: StreamConfig, options: PipelineOptions) -> None:
     video = config.encoder.video
     video.codec = options.codec or video.codec
     video.preset = options.preset or video.preset
-    _number(video, "bitrate_bps", options.bitrate, 200_000_000)
+    if options.bitrate:
+        _number(video, "bitrate_bps", parse_bitrate(options.bitrate), MAX_BITRATE_BPS)
     _number(video, "gop_frames", options.gop, 1000)
     if options.quality is not None:
         video.quality = options.quality

@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
     ] = "",
     preset: Annotated[str, typer.Option(help="The encoder's own preset.", rich_help_panel=ENCODE)] = "",
     quality: Annotated[int | None, typer.Option(help="Quality (CRF).", rich_help_panel=ENCODE)] = None,
-    bitrate: Annotated[int | None, typer.Option(help="Bits per second.", rich_help_panel=ENCODE)] = None,
+    bitrate: Annotated[str, typer.Option(help="Bits per second: 2M, 500k.", rich_help_panel=ENCODE)] = "",
     gop: Annotated[int | None, typer.Option(help="Frames between keyframes.", rich_help_panel=ENCODE)] = None,
     sound_codec: Annotated[
         str, typer.Option(help="aac or opus.", rich_help_panel=ENCODE, autocompletion=of(SOUND_CODECS))

@@ -192,7 +192,12 @@ async def _send_all(stream: Stream, frames: AsyncIterable[Frames] | Iterable[Fra
         stream.abandon(error)
 
 
-def _checked(frames: Frames, layout: PixelLayout) -> Frames:
+def _checked(frames: object, layout: PixelLayout) -> Frames:
+    if not isinstance(frames, Frames):
+        raise BadParameter(
+            f"got {type(frames).__name__}; expected reelwire.media.Frames: format, pts, pixels",
+            field="frames",
+        )
     if frames.format.layout is not layout:
         raise BadParameter(
             f"frames are {frames.format.layout.name}; the stream was opened for {layout.name}", field="layout"

@@ -109,6 +109,14 @@ async def test_frames_of_another_layout_than_was_said_are_refused() -> None:
             await asyncio.wait_for(drained(given), LIVENESS_S)
 
 
+async def test_a_bare_array_is_refused_by_what_is_expected() -> None:
+    bare = [np.zeros((1, 48, 64, 3), np.uint8)]
+    async with all_four() as reelwire:
+        given = reelwire.process_frames(bare, VIDEO, through("generator"))  # type: ignore[arg-type]
+        with pytest.raises(BadParameter, match=r"got ndarray; expected reelwire\.media\.Frames"):
+            await asyncio.wait_for(drained(given), LIVENESS_S)
+
+
 async def test_an_unknown_model_is_the_same_class_here_as_there() -> None:
     async with all_four() as reelwire:
         with pytest.raises(UnknownModel, match='did you mean "identity"') as caught:
