@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,9 +27,11 @@ class BlockingReelwire:
     def __init__(self, addresses: Mapping[str, str]) -> None:
         self._addresses = dict(addresses)
         self._sdk: Reelwire | None = None
+        self._asking = threading.Lock()
+        self._left = False
 
     def __enter__(self) -> BlockingReelwire:
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._left = asyncio.new_event_loop(), False
         self._thread = threading.Thread(target=self._loop.run_forever, name="reelwire", daemon=True)
         self._thread.start()
         try:
@@ -41,7 +44,7 @@ class BlockingReelwire:
     def __exit__(self, *_: object) -> None:
         sdk, self._sdk = self._sdk, None
         if sdk is not None:
-            self._wait(_close(sdk))
+            self._wait(_close(sdk), last=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -55,7 +58,9 @@ class BlockingReelwire:
             raise RuntimeError("use it as a context manager: with connect_blocking(…) as reelwire")
         return self._sdk
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def _wait(self, work: Coroutine[Any, Any, Result], *, last: bool = False) -> Result:
+        """Runs it on the event loop. Cancelled: the block is being left; after ``last`` nothing is begun, and
+        all that was begun before it is there to be cancelled."""
         ended: Future[Result] = Future()
         running: list[asyncio.Task[Result]] = []
 
@@ -63,7 +68,12 @@ class BlockingReelwire:
             running.append(self._loop.create_task(work))
             running[0].add_done_callback(lambda task: _tell(task, ended))
 
-        self._loop.call_soon_threadsafe(start)
+        with self._asking:
+            if self._left:
+                work.close()
+                raise Cancelled("the connection was closed")
+            self._left = last
+            self._loop.call_soon_threadsafe(start)
         try:
             return ended.result()
         except BaseException:  # Ctrl-C: what comes next must not meet this while it still runs
@@ -100,7 +110,7 @@ class BlockingReelwire:
             while (each := self._wait(step())) is not None:
                 yield each
         finally:
-            if not self._loop.is_closed():
+            with suppress(Cancelled):  # leaving the block has closed it
                 self._wait(results.aclose())
 
     def probe(self, source: str | Path) -> rpc.ProbeResponse:
