@@ -128,6 +128,14 @@ def test_a_thread_that_still_works_when_the_block_is_left_hears_it(addresses: di
     assert [type(error) for error in heard] == [Cancelled]
 
 
+def test_what_is_asked_after_the_block_was_left_is_cancelled(addresses: dict[str, str]) -> None:
+    with connect_blocking(addresses) as connection:
+        given = connection.process_frames(frames(5, VIDEO), VIDEO, StreamConfig(route=["generator"]))
+        next(given)
+    with pytest.raises(Cancelled, match="the connection was closed"):
+        next(given)
+
+
 def test_ctrl_c_ends_a_stream_and_leaves_the_connection(reelwire: BlockingReelwire) -> None:
     config, more = StreamConfig(route=["generator"]), threading.Event()
 
