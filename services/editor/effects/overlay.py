@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from PIL import Image
@@ -12,9 +11,10 @@ from PIL import Image
 from reelwire.errors import TooLarge
 from reelwire.media import Pixels
 from services.editor.effect import Frame, Output, StreamEffect
-from services.editor.layers import ANCHORS, Layer, make_layer, place_in
-from services.editor.params import choice, exact, number, seconds, string
+from services.editor.layers import ANCHORS, make_layer, place_in
+from services.editor.params import choice, number, seconds, string
 from services.editor.pictures import open_picture
+from services.editor.timed_layer import TimedLayer, timed
 
 NEUTRAL = {"opacity": 0.0}
 MAX_TIMES_HIGHER = 8  # than the frame: what hangs out is made only to be cut off
@@ -34,31 +34,19 @@ class Params:
     end_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The picture as a layer, with its time; ``layer`` None: there is nothing to see."""
-
-    layer: Layer | None
-    start_s: Fraction
-    end_s: Fraction | None
-
-
-class Effect(StreamEffect[Params, Placed]):
+class Effect(StreamEffect[Params, TimedLayer]):
     """Read, scaled and placed once for each change."""
 
-    def prepare(self, params: Params) -> Placed:
+    def prepare(self, params: Params) -> TimedLayer:
         """TooLarge: far higher than the frame. Raises as ``open_picture``."""
         rgba = self._scaled(params)
         at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
         layer = make_layer(rgba, at, self.place.size, params.opacity)
-        return Placed(layer, exact(params.start_s), exact(params.end_s) if params.end_s else None)
+        return timed(layer, params.start_s, params.end_s)
 
-    def feed(self, frame: Frame, ready: Placed) -> Iterable[Output]:
+    def feed(self, frame: Frame, ready: TimedLayer) -> Iterable[Output]:
         """The frame with the picture on it, in its time."""
-        late = ready.end_s is not None and frame.time_s >= ready.end_s
-        if ready.layer is None or frame.time_s < ready.start_s or late:
-            return (frame,)
-        return (frame.showing(ready.layer.over(frame.pixels)),)
+        return (ready.on(frame),)
 
     def _scaled(self, params: Params) -> Pixels:
         """(h, w, 4) uint8, by Lanczos with alpha multiplied in."""

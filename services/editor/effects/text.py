@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,8 +13,9 @@ from reelwire.errors import BadParameter
 from reelwire.media import Pixels
 from services.editor.effect import Frame, Output, StreamEffect
 from services.editor.glyphs import BUNDLED_SCRIPTS, bundled_font, missing_letters
-from services.editor.layers import ANCHORS, Layer, make_layer, place_in
-from services.editor.params import boolean, choice, exact, hex_color, number, rgb_of, seconds, string
+from services.editor.layers import ANCHORS, make_layer, place_in
+from services.editor.params import boolean, choice, hex_color, number, rgb_of, seconds, string
+from services.editor.timed_layer import TimedLayer, timed
 
 NEUTRAL = {"text": "Reelwire", "opacity": 0.0}
 MAX_FONT_BYTES = 64 << 20
@@ -49,35 +49,22 @@ class Params:
     end_s: float = seconds(0.0, "When it goes, in seconds; 0: at the end of the stream.")
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The text as a layer, with its time; ``layer`` None: there is nothing to see."""
-
-    layer: Layer | None
-    start_s: Fraction
-    end_s: Fraction | None
-
-
-class Effect(StreamEffect[Params, Drawn]):
+class Effect(StreamEffect[Params, TimedLayer]):
     """Drawn by Pillow, which shapes complex scripts through raqm, once for each change."""
 
-    def prepare(self, params: Params) -> Drawn:
+    def prepare(self, params: Params) -> TimedLayer:
         """BadParameter: the font is none, or has no glyph for a letter. Raises what reading the font does."""
-        end_s = exact(params.end_s) if params.end_s else None
         font = self._font(params)
         layer = None
         if params.text.strip() and params.opacity:
             rgba = _draw(params, font, MAX_FRAMES * max(1 << 16, self.place.size[0] * self.place.size[1]))
             at = place_in(self.place.size, (rgba.shape[1], rgba.shape[0]), params.anchor, params.x, params.y)
             layer = make_layer(rgba, at, self.place.size, params.opacity)
-        return Drawn(layer, exact(params.start_s), end_s)
+        return timed(layer, params.start_s, params.end_s)
 
-    def feed(self, frame: Frame, ready: Drawn) -> Iterable[Output]:
+    def feed(self, frame: Frame, ready: TimedLayer) -> Iterable[Output]:
         """The frame with the text on it, in its time."""
-        late = ready.end_s is not None and frame.time_s >= ready.end_s
-        if ready.layer is None or frame.time_s < ready.start_s or late:
-            return (frame,)
-        return (frame.showing(ready.layer.over(frame.pixels)),)
+        return (ready.on(frame),)
 
     def _font(self, params: Params) -> ImageFont.FreeTypeFont:
         pixels = max(MIN_PIXELS, round(params.size * self.place.video.height))
