@@ -64,9 +64,8 @@ class PictureTrack:
     ) -> Iterator[Chunk]:
         """The next ``av.VideoFrame``; gives the chunks that are full. ``made``: no frame of the input.
         ``keyframe``: it, or what is shown in its place, must start a GOP."""
-        span, source = self._plan.span, self._plan.source
-        if span.is_before(pts, source) or span.is_after(pts, source):
-            self.is_complete = self.is_complete or span.is_after(pts, source)
+        if not self.wants(pts):
+            self.is_complete = self.is_complete or self._plan.span.is_after(pts, self._plan.source)
             self.drop(DropReason.TRIMMED, pts)
             return
         waiting = _Waiting(frame, made, keyframe)
@@ -74,6 +73,11 @@ class PictureTrack:
             yield from self._put(pts, waiting, made=made)
         else:
             yield from self._decided(self._rate.push(pts, duration, waiting), heir=waiting)
+
+    def wants(self, pts: int) -> bool:
+        """True where ``add`` would not trim a frame of this pts."""
+        span, source = self._plan.span, self._plan.source
+        return not (span.is_before(pts, source) or span.is_after(pts, source))
 
     def drop(self, reason: DropReason, pts: int) -> None:
         """A frame that will not come; ``pts`` as for ``add``."""

@@ -25,7 +25,7 @@ class Run:
     """Ends by itself when all that was asked for has come.
 
     ``source_frames``: pictures met so far, decoded or refused. ``damaged_frames``: used although the decoder
-    flagged them. ``pacer``: waits until each frame is due.
+    flagged them. ``pacer``: LIVE; tells when each frame is due.
     """
 
     def __init__(
@@ -114,6 +114,9 @@ class Run:
             return
         self.damaged_frames += bool(item.frame.is_corrupt)
         pts = time.next(item.pts)
+        if self._makes_way(pts, pts * time.base):
+            self._picture.drop(DropReason.OVERLOAD, pts)
+            return
         self._check_and_wait(pts * time.base)
         yield from self._picture.add(item.frame, pts, int(item.frame.duration or 0) or time.nominal)
         if self._picture.is_complete:
@@ -145,6 +148,11 @@ class Run:
     def _made(self, pictures: Iterator[tuple[int, Any]]) -> Iterator[Chunk]:
         for slot, frame in pictures:
             yield from self._picture.add(frame, slot, 1, made=True)
+
+    def _makes_way(self, pts: int, moment: Fraction) -> bool:
+        """This stage cannot keep up with a LIVE input: its oldest frame is not worked on."""
+        late = self._pacer is not None and self._pacer.is_too_late(moment)
+        return late and self._picture.wants(pts)
 
     def _check_and_wait(self, moment: Fraction) -> None:
         if self._bounded:

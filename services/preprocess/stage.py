@@ -36,6 +36,7 @@ class SourceStage(PassThrough):
         self._opened: OpenInput | None = None
         self._run: Run | None = None
         self._idle = IdleClock()
+        self._pacer: Pacer | None = None
 
     @property
     def source_frames(self) -> int:
@@ -52,6 +53,11 @@ class SourceStage(PassThrough):
         """Microseconds in which the next frame had not happened yet."""
         return self._idle.idle_us
 
+    @property
+    def behind_us(self) -> int:
+        """Microseconds for which the newest frame had been due, under LIVE, when it was taken up."""
+        return 0 if self._pacer is None else self._pacer.behind_us
+
     def feed(self, chunk: Chunk) -> Iterable[Chunk]:
         """Nothing comes in where the input is fetched here."""
         raise BadParameter(f"track {chunk.track} was not offered", field="track")
@@ -61,20 +67,25 @@ class SourceStage(PassThrough):
 
         InputDamaged, TooLarge, InputNotAllowed, InputNotFound, Unavailable: what is wrong with the input.
         """
-        opened = self._opened = self._open_input()
+        opened = self._opened = self._idle.during(self._open_input)  # a frame is no older for it
         check_input(opened, self._settings)
         intake = Intake(opened, self._wishes, self._settings)
         for line in notices_of(intake):
             self._warn(line)
-        agreed = self._opening.negotiate(offers_of(intake, self._settings))
-        pacer = Pacer(self._idle) if self._opening.live and not opened.realtime else None
+        agreed = self._idle.during(lambda: self._opening.negotiate(offers_of(intake, self._settings)))
         if opened.realtime:
             intake.reader.count_idle(self._idle)
+        pacer = self._pacer = self._make_pacer(opened)
         run = self._run = Run(
             intake, tuple(agreed), self._settings, chunk_frames=self._opening.chunk_frames, pacer=pacer
         )
         yield from run.chunks()
         self._tell_damage(run, intake)
+
+    def _make_pacer(self, opened: OpenInput) -> Pacer | None:
+        if not self._opening.live:
+            return None
+        return Pacer(self._idle, None) if opened.realtime else Pacer(self._idle)
 
     def _tell_damage(self, run: Run, intake: Intake) -> None:
         if intake.reader.ended_early:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ import pytest
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.media import Chunk, ContainerBytes, Frames, Offer, PayloadKind, Text, TextFormat
 from reelwire.settings import Settings
+from reelwire.stage import Opening
 from reelwire.testing import small_video
-from tests.services.preprocess.running import UPLOAD, Given, open_url, run_stage, seconds, stream_config
+from services.preprocess.stage import PreprocessFactory
+from tests.services.preprocess.running import UPLOAD, Given, Next, open_url, run_stage, seconds, stream_config
 
 
 def prompt(text: str) -> Given:
@@ -72,6 +77,22 @@ def test_a_test_picture_that_cannot_be_is_refused_by_its_word(url: str, words: s
 def test_a_live_test_picture_has_no_end_but_comes_in_real_time() -> None:
     given = open_url("testsrc:size=32x32:rate=50:duration=0", live=True, duration_s=0.2)
     assert len(given.pts) == 10
+
+
+def test_frames_are_no_older_for_the_time_that_the_next_stages_took_to_open() -> None:
+    config, after = stream_config(live=True), Next(None)
+    config.input.url = "testsrc:size=32x32:duration=0"
+
+    def slowly(offers: Sequence[Offer], models: object = ()) -> tuple[Offer, ...]:
+        threading.Event().wait(0.2)
+        return after.negotiate(offers, models)
+
+    stage: Any = PreprocessFactory(Settings()).open(Opening("x", config, (), slowly, after.notice)).stage
+    try:
+        assert next(iter(stage.flush())).frame_count == 1
+        assert stage.idle_us >= 200_000
+    finally:
+        stage.close()
 
 
 def test_the_limits_hold_for_the_test_picture_too() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reelwire.v1.config_pb2 import Fit
 from services.preprocess.geometry import Shape, plan
-from services.preprocess.pacing import MAX_WAIT_S, IdleClock, Pacer
+from services.preprocess.pacing import MAX_BEHIND_S, MAX_WAIT_S, IdleClock, Pacer
 from services.preprocess.rate import ConstantRate, Shown, Skipped
 from services.preprocess.track_time import Together, TrackTime
 
@@ -125,6 +125,59 @@ def test_sound_a_little_behind_the_picture_waits_for_nothing() -> None:
 def test_a_long_gap_is_not_sat_through() -> None:
     time, _ = paced([0, 3600, 3600.04])
     assert time.slept == [MAX_WAIT_S, 0.04]
+
+
+def worked_on(interval_s: float, work_s: float, decode_s: float = 0.0, count: int = 200) -> list[int]:
+    """Which frames do not make way, where each of those takes ``work_s`` and all take ``decode_s``."""
+    time = FakeTime()
+    pacer = Pacer(IdleClock(time.clock), time.sleep)
+    kept = []
+    for number in range(count):
+        moment = number * Fraction(interval_s).limit_denominator(1000)
+        time.now_s += decode_s
+        if not pacer.is_too_late(moment):
+            pacer.wait_for(moment)
+            kept.append(number)
+            assert pacer.behind_us <= (MAX_BEHIND_S + decode_s) * 1e6
+            time.now_s += work_s
+    return kept
+
+
+def test_a_live_source_that_keeps_up_leaves_nothing_out() -> None:
+    assert worked_on(0.04, work_s=0.04) == list(range(200))
+
+
+def test_a_live_source_of_half_the_speed_leaves_out_every_second_frame_and_falls_no_further_behind() -> None:
+    kept = worked_on(0.04, work_s=0.08)
+    assert len(kept) == pytest.approx(100, abs=3)
+    assert max(after - before for before, after in pairwise(kept)) <= 3
+
+
+def test_leaving_out_is_given_up_where_the_decoder_is_what_is_slow() -> None:
+    kept = worked_on(0.04, work_s=0.0, decode_s=0.05, count=1000)
+    assert len(kept) > 800, "it would help nobody"
+
+
+def test_what_was_stopped_for_long_goes_on_from_there() -> None:
+    time = FakeTime()
+    pacer = Pacer(IdleClock(time.clock), time.sleep)
+    assert not pacer.is_too_late(Fraction(0))
+    time.now_s += 2 * MAX_WAIT_S
+    assert not pacer.is_too_late(MS)
+    assert not pacer.is_too_late(2 * MS)
+    assert time.slept == []
+
+
+def test_a_feed_that_was_waited_for_is_in_time_whatever_clock_its_sender_has() -> None:
+    time = FakeTime()
+    idle = IdleClock(time.clock)
+    pacer = Pacer(idle, None)
+    for number in range(1000):  # its seconds are longer than ours
+        idle.during(lambda: time.sleep(0.05))
+        assert not pacer.is_too_late(number * 40 * MS)
+        pacer.wait_for(number * 40 * MS)
+    time.now_s += 1.0  # work: the next ones lie there already, and nothing is waited for
+    assert pacer.is_too_late(1000 * 40 * MS)
 
 
 @pytest.mark.parametrize("fit", [Fit.FIT_PAD, Fit.FIT_CROP, Fit.FIT_SCALE], ids=["pad", "crop", "scale"])
