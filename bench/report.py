@@ -13,7 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-MEASURED = ("reelwire", "av", "grpcio", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless")
+MEASURED = (
+    "reelwire", "av", "grpcio", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless",
+    "imagezmq", "pyzmq", "vidgear",
+)  # fmt: skip
 
 
 @dataclass
