@@ -26,6 +26,7 @@ from reelwire.v1.config_pb2 import StreamConfig
 MAX_MESSAGE_BYTES = 32 << 20
 LIST_TIMEOUT_S = 120.0  # a first ListFormats opens every encoder
 PROBE_TIMEOUT_S = 600.0  # with the upload
+PROBE_PIECE_BYTES = 64 << 10  # both ends read and write these on their event loops
 COPIER_THREADS = 1
 Answer = TypeVar("Answer", bound=Message)
 
@@ -118,7 +119,7 @@ class Reelwire:
         call = method(timeout=PROBE_TIMEOUT_S)
         try:
             going = await send(call, rpc.ProbeRequest(input=found.input).SerializeToString())
-            async with aclosing(found.pieces()) as pieces:
+            async with aclosing(found.pieces(PROBE_PIECE_BYTES)) as pieces:
                 async for data in pieces:
                     if not (going and await send(call, rpc.ProbeRequest(data=data).SerializeToString())):
                         break

@@ -34,15 +34,16 @@ class Source:
     offers: tuple[Offer, ...] = ()
     path: Path | None = None
 
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """The bytes to upload. InputNotFound, PermissionDenied: they cannot be read."""
+    async def pieces(self, piece_bytes: int = UPLOAD_PIECE_BYTES) -> AsyncGenerator[bytes]:
+        """The bytes to upload, at most so many at a time. InputNotFound, PermissionDenied: they cannot be
+        read."""
         if self.path is None:
             return
         stopped = threading.Event()
         try:
             number = os.dup(sys.stdin.fileno()) if str(self.path) == STDIN else os.open(self.path, READ_FLAGS)
             try:
-                while data := await asyncio.to_thread(_next_piece, number, stopped):
+                while data := await asyncio.to_thread(_next_piece, number, stopped, piece_bytes):
                     yield data
             finally:
                 stopped.set()
@@ -66,13 +67,13 @@ class Source:
             stream.abandon(error)
 
 
-def _next_piece(number: int, stopped: threading.Event) -> bytes:
+def _next_piece(number: int, stopped: threading.Event, piece_bytes: int) -> bytes:
     """Waits for a pipe's writer, but not once the stream is over: then nothing."""
     poll = select.poll()
     poll.register(number, select.POLLIN)
     while not stopped.is_set():
         if poll.poll(PIPE_POLL_MS):
-            return os.read(number, UPLOAD_PIECE_BYTES)
+            return os.read(number, piece_bytes)
     return b""
 
 

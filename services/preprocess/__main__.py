@@ -20,14 +20,14 @@ Probe = Callable[[AsyncIterator[ProbeRequest], Executor], Awaitable[ProbeRespons
 
 def _probe(settings: Settings) -> Probe:
     async def probe(requests: AsyncIterator[ProbeRequest], executor: Executor) -> ProbeResponse:
-        """Reads on the event loop, works on the executor."""
+        """Reads on the event loop, works on the executor: to free a large upload takes a while, too."""
         loop, probing = asyncio.get_running_loop(), Probing(settings)
         try:
             while (request := await _next(requests, settings.stall_timeout_s)) is not None:
                 await loop.run_in_executor(executor, probing.take, request)
             return await loop.run_in_executor(executor, probing.answer)
         finally:
-            probing.close()
+            await asyncio.shield(loop.run_in_executor(executor, probing.close))
 
     return probe
 
