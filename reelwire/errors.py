@@ -62,6 +62,12 @@ class BadPayload(InvalidArgument):
     reason = "BAD_PAYLOAD"
 
 
+class BadSlot(InvalidArgument):
+    """A reference to shared memory that names no slot, a stale one, or bytes outside it."""
+
+    reason = "BAD_SLOT"
+
+
 class PtsNotIncreasing(InvalidArgument):
     """A frame's pts is not above the one before."""
 
@@ -104,6 +110,12 @@ class FailedPrecondition(ReelwireError):
 
     code = "FAILED_PRECONDITION"
     reason = "FAILED_PRECONDITION"
+
+
+class PlaceUnavailable(FailedPrecondition):
+    """Pixels cannot lie where REELWIRE_PIXELS says."""
+
+    reason = "PLACE_UNAVAILABLE"
 
 
 class ConfigTwice(FailedPrecondition):

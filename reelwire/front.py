@@ -14,7 +14,9 @@ import grpc.aio
 from reelwire import metrics
 from reelwire.errors import Cancelled, Draining, NoSlot, ReelwireError
 from reelwire.hop import gauges
+from reelwire.hop.calls import Write
 from reelwire.hop.context import ServiceContext
+from reelwire.hop.place import Wire
 from reelwire.hop.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -39,15 +41,23 @@ class Front:
         self, requests: AsyncIterator[bytes], call: grpc.aio.ServicerContext[bytes, bytes]
     ) -> None:
         """One stream. NoSlot at once where all slots are taken; Draining where the process will end."""
-        self._admit()
 
-        async def write(data: bytes) -> None:
+        async def write(wire: Wire) -> None:
+            assert isinstance(wire, bytes)
             try:
-                await call.write(data)
+                await call.write(wire)
             except Exception as error:  # the call is over, whichever way the library says it
                 raise Cancelled("the caller left") from error
 
-        relay = Relay(self._context, write)
+        await self._carry(requests, write, local=False)
+
+    async def carry_local(self, requests: AsyncIterator[Wire], write: Write) -> None:
+        """The same for a service of this process."""
+        await self._carry(requests, write, local=True)
+
+    async def _carry(self, requests: AsyncIterator[Wire], write: Write, *, local: bool) -> None:
+        self._admit()
+        relay = Relay(self._context, write, local=local)
         task = asyncio.get_running_loop().create_task(relay.run(requests))
         self._active[relay] = task
         task.add_done_callback(functools.partial(self._ended, relay))

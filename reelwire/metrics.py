@@ -63,6 +63,7 @@ EFFECT_FAILED_FRAMES = _counter(
 
 AV_OFFSET = _gauge("av_offset_seconds", "Sound's pts minus the picture's, as last encoded.", "stage")
 ENCODER_BITRATE = _gauge("encoder_bitrate_bps", "Bits per second of the last stream's picture.", "codec")
+SLOT_FALLBACKS = _counter("slot_fallbacks_total", "Chunks sent in messages for want of a slot.", "stage")
 TRANSPORT_INFO = _gauge("transport_info", "Streams by where pixels lie on the hop in.", "stage", "transport")
 INSECURE_BIND = _gauge("insecure_bind", "1 when serving beyond loopback without TLS.", "stage")
 BUILD_INFO = Info("reelwire_build", "Versions.", registry=REGISTRY)

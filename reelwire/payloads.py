@@ -40,44 +40,45 @@ _TENSOR_TYPES = frozenset(
 )
 
 
+def size_bytes(payload: Payload | None) -> int:
+    """Bytes of a payload on the wire; nothing is copied to find out."""
+    match payload:
+        case Frames():
+            return payload.pixels.nbytes
+        case Sound():
+            return payload.samples.nbytes
+        case Packets():
+            return sum(len(packet.data) for packet in payload.packets)
+        case ContainerBytes():
+            return len(payload.data)
+        case Tensor():
+            return payload.array.nbytes
+        case Text():
+            return len(payload.text.encode())
+        case SideData():
+            return len(payload.json.encode())
+    return 0
+
+
 def cost(chunk: Chunk) -> int:
     """As RawChunk.cost, for a chunk that is not yet on the wire."""
-    match chunk.payload:
-        case Frames():
-            return max(1, len(chunk.payload))
-        case Sound():
-            return max(1, chunk.payload.samples.nbytes)
-        case Packets():
-            return max(1, sum(len(packet.data) for packet in chunk.payload.packets))
-        case ContainerBytes():
-            return max(1, len(chunk.payload.data))
-        case Tensor():
-            return max(1, chunk.payload.array.nbytes)
-        case Text():
-            return max(1, len(chunk.payload.text.encode()))
-        case SideData():
-            return max(1, len(chunk.payload.json.encode()))
-    return 1
+    if isinstance(chunk.payload, Frames):
+        return max(1, len(chunk.payload))
+    return max(1, size_bytes(chunk.payload))
 
 
-def write_payload(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -> list[Buffer]:
-    """Fills the header's fields that describe the payload; gives the payload's pieces.
+def describe(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -> None:
+    """Fills the header's fields that describe the payload.
 
     ``offered``: the track's agreed video format; written again only where the frames differ from it.
     """
     payload = chunk.payload
     header.kind = cast(pb.PayloadKind, KIND_OF[type(payload)] if payload is not None else PayloadKind.FRAMES)
     match payload:
-        case None:
-            return []
         case Frames():
             header.pts.extend(payload.pts)
             if payload.format != offered:
                 header.video.CopyFrom(video_to_proto(payload.format))
-            return [_bytes_of(payload.pixels)]
-        case Sound():
-            header.pts.append(payload.pts)
-            return [_bytes_of(payload.samples.astype("<f4", copy=False))]
         case Packets():
             header.pts.extend(packet.pts for packet in payload.packets)
             for packet in payload.packets:
@@ -87,22 +88,31 @@ def write_payload(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -
                     duration=packet.duration,
                     keyframe=packet.keyframe,
                 )
+        case Sound() | Text() | SideData() | Tensor():
+            header.pts.append(payload.pts)
+            if isinstance(payload, Tensor):
+                dtype, shape = payload.array.dtype.name, payload.array.shape
+                header.tensor.CopyFrom(pb.TensorInfo(dtype=dtype, shape=shape, name=payload.name))
+
+
+def pieces(payload: Payload | None) -> list[Buffer]:
+    """A payload's bytes, as few pieces as they lie in; copied only where they do not lie in C order."""
+    match payload:
+        case Frames():
+            return [_bytes_of(payload.pixels)]
+        case Sound():
+            return [_bytes_of(payload.samples.astype("<f4", copy=False))]
+        case Packets():
             return [packet.data for packet in payload.packets]
         case ContainerBytes():
             return [payload.data]
         case Text():
-            header.pts.append(payload.pts)
             return [payload.text.encode()]
         case SideData():
-            header.pts.append(payload.pts)
             return [payload.json.encode()]
         case Tensor():
-            header.pts.append(payload.pts)
-            array = payload.array.astype(payload.array.dtype.newbyteorder("<"), copy=False)
-            header.tensor.CopyFrom(
-                pb.TensorInfo(dtype=array.dtype.name, shape=array.shape, name=payload.name)
-            )
-            return [_bytes_of(array)]
+            return [_bytes_of(payload.array.astype(payload.array.dtype.newbyteorder("<"), copy=False))]
+    return []
 
 
 def _bytes_of(array: npt.NDArray[np.generic]) -> memoryview:
@@ -213,14 +223,12 @@ def read_chunk(raw: RawChunk, offer: Offer) -> Chunk:
         for d in header.dropped
         if d.count > 0 and d.reason in DropReason._value2member_map_
     )
-    if header.WhichOneof("payload") == "slot":
-        raise BadPayload("payload in a slot; this service takes it inline only", field="slot")
     if any(abs(pts) > MAX_PTS for pts in header.pts):
         raise BadPayload(
             f"track {header.track}: pts {max(header.pts, key=abs)}; expected at most {MAX_PTS} either way",
             field="pts",
         )
-    if not raw.payload and dropped and not header.pts:
+    if not raw.payload and raw.handed is None and dropped and not header.pts:
         return Chunk(header.track, None, dropped)
     if header.kind != int(offer.kind):
         raise BadPayload(
@@ -232,7 +240,8 @@ def read_chunk(raw: RawChunk, offer: Offer) -> Chunk:
         raise BadPayload(
             f"keyframes {keyframes}: expected indexes of {len(header.pts)} pts", field="keyframes"
         )
-    return Chunk(header.track, _payload(raw, offer), dropped, 0, keyframes)
+    payload = _payload(raw, offer) if raw.handed is None else raw.handed
+    return Chunk(header.track, payload, dropped, 0, keyframes)
 
 
 def dropped_to_proto(dropped: Dropped, stage: str) -> pb.Dropped:

@@ -16,6 +16,8 @@ PREFIX = "REELWIRE_"
 MESSAGE_OVERHEAD_BYTES = 64 * 1024
 """Room for a message's header beside its payload."""
 
+SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - Linux's memory, not a folder for temporary files
+
 
 class Settings(BaseSettings):
     """Everything that a service process can be told. Each default stands beside its field."""
@@ -43,6 +45,11 @@ class Settings(BaseSettings):
     input_root: Path | None = Field(None, description="Folder for server-side paths; unset: none.")
     input_urls: str = Field("", description='Allowed URL prefixes: "rtmp://10.0.0.5,udp://0.0.0.0".')
     input_devices: str = Field("", description='Allowed camera devices, with commas: "/dev/video0".')
+    pixels: Literal["auto", "in_process", "shared_memory", "inline"] = Field(
+        "auto", description="Where pixels lie on every hop that carries frames; auto: the best there is."
+    )
+    shm_dir: Path = Field(SHARED_FOLDER, description="Folder, shared with the neighbours, for pixels.")
+    ring_bytes: int = Field(256 << 20, ge=1 << 20, description="Most shared memory that one stream takes.")
     spool_dir: Path = Field(Path(tempfile.gettempdir()), description="Folder for uploads.")
     model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
     asset_root: Path | None = Field(None, description="Pictures, LUTs, fonts for effects.")
@@ -57,17 +64,8 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Reads the environment. BadParameter names the variable."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in os.environ:
-        if name.startswith(PREFIX) and name not in known:
-            raise BadParameter(choose_from("environment variable", name, known), field=name)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        raise BadParameter(f"{name}={first.get('input')!r}: {first['msg']}", field=name) from None
+    """Reads the environment of a service. BadParameter names the variable."""
+    settings = read_settings()
     if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.insecure:
         raise BadParameter(
             f"REELWIRE_HOST={settings.host} is not loopback and there is no TLS; "
@@ -75,3 +73,17 @@ def load_settings() -> Settings:
             field="REELWIRE_HOST",
         )
     return settings
+
+
+def read_settings() -> Settings:
+    """Reads the environment, also of a process that serves nothing. BadParameter names the variable."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise BadParameter(choose_from("environment variable", name, known), field=name)
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise BadParameter(f"{name}={first.get('input')!r}: {first['msg']}", field=name) from None

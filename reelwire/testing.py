@@ -116,9 +116,9 @@ async def loopback(
     try:
         for factory in reversed(factories):
             known = {f"{stage}_addr": address for stage, address in addresses_of(servers).items()}
-            server = Server(_serving(factory), Settings(**{**given, **known}))
+            server = Server([_serving(factory)], Settings(**{**given, **known}))
             await server.start()
-            servers[server.stage] = server
+            servers[server.stages[0]] = server
         yield servers
     finally:
         await asyncio.gather(*(server.stop() for server in servers.values()))

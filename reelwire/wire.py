@@ -1,4 +1,4 @@
-"""Chunks ↔ bytes on the wire, without a second copy of the payload.
+"""Messages ↔ bytes on the wire; chunks without a second copy of the payload.
 
 A chunk travels as field 2 of ProcessRequest and of ProcessResponse, with its payload as its last field.
 So writing is the header by protobuf, then tag, length and the payload's own memory in one join; reading
@@ -8,8 +8,9 @@ other legal order is read by the generated parser.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reelwire.errors import InvalidArgument
 from reelwire.v1 import media_pb2 as pb
@@ -21,19 +22,32 @@ Message = TypeVar("Message", rpc.ProcessRequest, rpc.ProcessResponse)
 _CHUNK_TAG = 0x12  # field 2, length-delimited: ProcessRequest.chunk and ProcessResponse.chunk
 _DATA_FIELD = 16  # Chunk.data
 _DATA_TAG = b"\x82\x01"  # field 16, length-delimited
+_BATCH_TAG = 0x4A  # field 9, length-delimited: ProcessRequest.batch and ProcessResponse.batch
+_BATCHED_TAG = b"\x0a"  # field 1, length-delimited: Batch.messages
+BATCHED_BYTES = 64 * 1024  # a larger message goes alone: it would be copied once more
+BATCH_MESSAGES = 64
 
 
 @dataclass(slots=True)
 class RawChunk:
-    """A chunk as it came: parsed header (without payload), payload as a view, and the whole message."""
+    """A chunk as it came: parsed header (without payload), payload as a view, and the whole message.
+
+    ``message`` is empty where it came without bytes, inside a process; ``handed`` is then the payload itself
+    and ``worth`` its cost. ``kept``: what holds the payload's memory, where that is not in the message.
+    """
 
     message: bytes
     header: pb.Chunk
     payload: memoryview
+    handed: Any = None
+    worth: int = 0
+    kept: Any = None
 
     @property
     def cost(self) -> int:
         """What the chunk takes of its track's credit: frames for FRAMES, bytes for all else; 1 at least."""
+        if self.worth:
+            return self.worth
         if self.header.kind == pb.PAYLOAD_KIND_FRAMES:
             return max(1, len(self.header.pts))
         return max(1, len(self.payload))
@@ -123,6 +137,15 @@ def parse(data: bytes, kind: type[Message]) -> Message | RawChunk:
     return message
 
 
+def messages_in(wire: bytes | RawChunk, kind: type[Message]) -> Iterator[Message | RawChunk]:
+    """What one message of a stream holds: itself, or what is in a batch. InvalidArgument: as ``parse``."""
+    if isinstance(wire, RawChunk):
+        yield wire
+        return
+    for data in unpack(wire):
+        yield parse(data, kind)
+
+
 def encode_chunk(header: pb.Chunk, payload: list[Buffer]) -> bytes:
     """Header (without payload) + the payload's pieces → a ProcessRequest or ProcessResponse. One copy."""
     head = header.SerializeToString()
@@ -130,3 +153,38 @@ def encode_chunk(header: pb.Chunk, payload: list[Buffer]) -> bytes:
     tail = _DATA_TAG + _varint(size) if payload else b""
     total = len(head) + len(tail) + size
     return b"".join((bytes((_CHUNK_TAG,)), _varint(total), head, tail, *payload))
+
+
+def pack(messages: Sequence[bytes]) -> Iterator[bytes]:
+    """The same messages in order, small neighbours put together."""
+    small: list[bytes] = []
+    for message in messages:
+        if len(message) > BATCHED_BYTES:
+            yield from _packed(small)
+            yield message
+            small = []
+        else:
+            small.append(message)
+    yield from _packed(small)
+
+
+def _packed(small: list[bytes]) -> Iterable[bytes]:
+    if len(small) < 2:
+        return small
+    body = b"".join([part for each in small for part in (_BATCHED_TAG, _varint(len(each)), each)])
+    return (b"".join((bytes((_BATCH_TAG,)), _varint(len(body)), body)),)
+
+
+def unpack(data: bytes) -> Sequence[bytes]:
+    """The messages of a batch, or the message itself. InvalidArgument: it is no batch, or too long a one."""
+    if not data or data[0] != _BATCH_TAG:
+        return (data,)
+    try:
+        messages = rpc.ProcessRequest.FromString(data).batch.messages  # the same in both directions
+    except Exception:
+        raise InvalidArgument(f"{len(data)} bytes are not a batch") from None
+    if len(messages) > BATCH_MESSAGES or any(each[:1] == data[:1] for each in messages):
+        raise InvalidArgument(
+            f"a batch of {len(messages)} messages; expected at most {BATCH_MESSAGES}, and no batch inside"
+        )
+    return messages

@@ -18,7 +18,10 @@ from reelwire.client.stream import Connection, Stream
 from reelwire.errors import BadParameter, ReelwireError, choose_from
 from reelwire.hop.channels import Channels, send
 from reelwire.hop.checks import STAGES
+from reelwire.hop.rings import PixelPolicy, pixel_policy
+from reelwire.hop.sweeper import Sweeper
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
+from reelwire.settings import read_settings
 from reelwire.status import from_rpc_error
 from reelwire.v1 import pipeline_pb2 as rpc
 from reelwire.v1.config_pb2 import StreamConfig
@@ -35,18 +38,21 @@ class Reelwire:
     """A connection to some or all of the services; many streams may share it.
 
     ``addresses``: stage → "host:port", several with commas. Only the first stage of a stream's route is
-    dialled from here; each service knows the next one itself.
+    dialled from here; each service knows the next one itself. ``pixels``: as ``connect``.
     """
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
+    def __init__(self, addresses: Mapping[str, str], pixels: PixelPolicy | None = None) -> None:
         for stage in addresses:
             if stage not in STAGES:
                 raise BadParameter(f'stage "{stage}" not found; available: {", ".join(STAGES)}')
         self._copier = ThreadPoolExecutor(COPIER_THREADS, thread_name_prefix="copy")
+        policy = pixels or pixel_policy(read_settings())
         self._connection = Connection(
             Channels(MAX_MESSAGE_BYTES),
             self._copier,
             {stage: tuple(part.strip() for part in text.split(",")) for stage, text in addresses.items()},
+            policy,
+            Sweeper(policy, self._copier),
         )
 
     async def __aenter__(self) -> Reelwire:
@@ -54,6 +60,7 @@ class Reelwire:
 
     async def __aexit__(self, *_: object) -> None:
         await self._connection.channels.close()
+        self._connection.sweeper.stop()
         self._copier.shutdown(wait=False)
 
     def stream(self, config: StreamConfig, offers: Sequence[Offer] = ()) -> Stream:
@@ -167,9 +174,13 @@ class Reelwire:
         return known[0]
 
 
-def connect(addresses: Mapping[str, str]) -> Reelwire:
-    """``async with connect({"preprocess": "127.0.0.1:5001"}) as reelwire``. Dials when first used."""
-    return Reelwire(addresses)
+def connect(addresses: Mapping[str, str], pixels: PixelPolicy | None = None) -> Reelwire:
+    """``async with connect({"preprocess": "127.0.0.1:5001"}) as reelwire``. Dials when first used.
+
+    ``pixels``: where they may lie on the hop to the first service; by default as REELWIRE_PIXELS,
+    REELWIRE_SHM_DIR and REELWIRE_RING_BYTES say, and without these in shared memory where both ends have it.
+    """
+    return Reelwire(addresses, pixels)
 
 
 def _from_stage(stage: str, address: str, error: grpc.aio.AioRpcError) -> ReelwireError:

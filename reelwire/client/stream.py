@@ -12,10 +12,14 @@ from reelwire.errors import Cancelled, DeadlineExceeded, ReelwireError
 from reelwire.formats import offer_from_proto, offer_to_proto
 from reelwire.hop.caller import Caller
 from reelwire.hop.calling import CallerResources, Destination, Listeners
+from reelwire.hop.calls import RemoteCall
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
 from reelwire.hop.lane import LanePolicy
 from reelwire.hop.ledger import merged
+from reelwire.hop.place import INLINE
+from reelwire.hop.rings import PixelPolicy, StreamRings
+from reelwire.hop.sweeper import Sweeper
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
 from reelwire.payloads import read_chunk
@@ -35,6 +39,8 @@ class Connection:
     channels: Channels
     copier: Executor
     addresses: dict[str, tuple[str, ...]]
+    pixels: PixelPolicy
+    sweeper: Sweeper
 
 
 @dataclass
@@ -70,14 +76,21 @@ class Stream:
         self._start_timeout_s = config.start_timeout_s or DEFAULT_START_TIMEOUT_S
         self.told = Told()
         self.dropped: tuple[Dropped, ...] = ()  # by this end of a LIVE stream, one entry for all
+        self._connection = connection
+        self._rings = StreamRings("client", connection.pixels)
         self._caller = Caller(
             Destination(stage, connection.addresses.get(stage, ()), self._start_timeout_s),
             CallerResources(
-                connection.channels,
+                lambda address: RemoteCall(connection.channels, stage, address),
                 connection.copier,
-                RETURNED_CREDIT_CHUNKS,
-                Listeners(
-                    accepted=self._on_accepted, notice=self.told.notices.append, failed=self._on_failed
+                self._rings,
+                "client",
+                returned_credit_chunks=RETURNED_CREDIT_CHUNKS,
+                listeners=Listeners(
+                    accepted=self._on_accepted,
+                    notice=self.told.notices.append,
+                    failed=self._on_failed,
+                    fallback=self._on_fallback,
                 ),
             ),
             LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
@@ -97,6 +110,11 @@ class Stream:
             self._ready.cancel()
             await asyncio.gather(self._ready, return_exceptions=True)
         await self._caller.close()
+        if self._error is not None and self._connection.pixels.shares:
+            self._connection.sweeper.soon()
+        if self._rings.mapped:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._connection.copier, self._rings.close)
 
     @property
     def stream_id(self) -> str:
@@ -154,7 +172,12 @@ class Stream:
         """
         now = now_us()
         budget_us = self._budget_us if isinstance(chunk.payload, Frames) else 0
-        await self._caller.lane.put(Outgoing(chunk, Arrival(now, now - age_us, budget_us=budget_us)))
+        item = Outgoing(chunk, Arrival(now, now - age_us, budget_us=budget_us))
+        lane = self._caller.lane
+        if isinstance(chunk.payload, Frames) and lane.place.name != INLINE:
+            loop = asyncio.get_running_loop()
+            item.kept = await loop.run_in_executor(self._connection.copier, lane.place.keep, chunk.payload)
+        await lane.put(item)
 
     async def control(self, control: Control) -> None:
         """A change from a pts on."""
@@ -184,6 +207,9 @@ class Stream:
 
     def _on_drop(self, dropped: Dropped) -> None:
         self.dropped = merged((*self.dropped, dropped))
+
+    def _on_fallback(self, text: str) -> None:
+        self.told.notices.append(Notice(kind=Notice.KIND_DEGRADED, stage="client", text=text))
 
     def _on_failed(self, error: ReelwireError) -> None:
         self._error = self._error or error

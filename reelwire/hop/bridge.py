@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
+from reelwire.hop.place import Kept
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.hop.worker import Abandoned, Queued
 from reelwire.media import Chunk, Offer
@@ -17,12 +19,15 @@ Result = TypeVar("Result")
 
 
 class LoopSide(Protocol):
-    """The relay, as the bridge needs it; everything here runs on the event loop."""
+    """The relay, as the bridge needs it; all runs on the event loop, but ``place`` and ``offer``."""
 
     async def agree(
         self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]
     ) -> tuple[Offer, ...]: ...
     async def put(self, item: Outgoing) -> None: ...
+    def place(self, chunk: Chunk) -> Kept | None: ...
+    def offer(self, item: Outgoing) -> bool: ...
+    def wake(self) -> None: ...
     def on_opened(self, opened: Opened) -> None: ...
     def on_taken(self, queued: Queued) -> None: ...
     def on_worked(self, track: int, seq: int) -> None: ...
@@ -35,6 +40,8 @@ class Bridge:
     def __init__(self, relay: LoopSide) -> None:
         self._relay = relay
         self._loop = asyncio.get_running_loop()
+        self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._scheduled = False
 
     def negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
         """As ``reelwire.stage.Negotiate``."""
@@ -58,13 +65,32 @@ class Bridge:
 
     def emit(self, chunk: Chunk, arrival: Arrival) -> None:
         """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
-        self._wait(self._relay.put(Outgoing(chunk, arrival)))
+        item = Outgoing(chunk, arrival, self._relay.place(chunk))
+        if self._relay.offer(item):
+            self._soon(self._relay.wake)
+        else:
+            self._wait(self._relay.put(item))
 
     def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Several calls in a short time wake the event loop once: that costs more than the calls."""
+        self._calls.append((call, arguments))
+        if self._scheduled:
+            return
+        self._scheduled = True
         try:
-            self._loop.call_soon_threadsafe(call, *arguments)
+            self._loop.call_soon_threadsafe(self._run_calls)
         except RuntimeError:  # the loop is closed: the process ends without this worker
             raise Abandoned from None
+
+    def _run_calls(self) -> None:
+        self._scheduled = False
+        try:
+            while self._calls:
+                call, arguments = self._calls.popleft()
+                call(*arguments)
+        finally:
+            if self._calls:  # one of them failed: the loop says so, the others come next
+                self._loop.call_soon(self._run_calls)
 
     def _wait(self, work: Coroutine[None, None, Result]) -> Result:
         try:

@@ -9,9 +9,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-import grpc
-import grpc.aio
-
 from reelwire import metrics
 from reelwire.errors import (
     Cancelled,
@@ -24,10 +21,13 @@ from reelwire.errors import (
 )
 from reelwire.formats import offer_from_proto
 from reelwire.hop.calling import CallerResources, Destination
-from reelwire.hop.channels import process_path, send
+from reelwire.hop.calls import Call
+from reelwire.hop.inline import Inline
 from reelwire.hop.lane import Lane, LanePolicy
+from reelwire.hop.place import Wire
+from reelwire.hop.placing import Placing
 from reelwire.hop.returned import Returned
-from reelwire.status import from_rpc_error
+from reelwire.hop.shared_memory import SlotReader
 from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import (
     Accepted,
@@ -35,9 +35,10 @@ from reelwire.v1.pipeline_pb2 import (
     End,
     ProcessRequest,
     ProcessResponse,
+    Release,
     Summary,
 )
-from reelwire.wire import RawChunk, parse
+from reelwire.wire import RawChunk, messages_in
 
 log = logging.getLogger(__name__)
 MAX_ADDRESSES = 4  # the first and at most three more
@@ -50,8 +51,9 @@ class Caller:
     def __init__(self, destination: Destination, shared: CallerResources, policy: LanePolicy) -> None:
         self._destination = destination
         self._shared = shared
-        self._back = Returned(shared.returned_credit_chunks, self._tell_credit)
-        self._call: grpc.aio.StreamStreamCall[bytes, bytes] | None = None
+        self._slots = SlotReader(shared.rings, self._tell_release)
+        self._back = Returned(shared.returned_credit_chunks, self._tell_credit, self._slots)
+        self._call: Call | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
@@ -59,7 +61,9 @@ class Caller:
         self._said: list[bytes] = []  # what another address would have to hear as well
         self._not_ended: set[int] = set()  # tracks whose End was not sent
         self.address = ""
-        self.lane = Lane(self._write, policy, shared.copier)
+        inline = Inline(shared.stage, shared.copier, shared.max_payload_bytes)
+        self._placing = Placing(shared.rings, inline, shared.copier, shared.listeners.fallback)
+        self.lane = Lane(self._write, policy, inline)
         self.lane.on_stuck = self.fail
         self.returns = self._back.offers
         self.returned = self._back.queue
@@ -68,7 +72,8 @@ class Caller:
     @property
     def peer(self) -> str:
         """The hop's name for messages: ``generator at 127.0.0.1:5001``."""
-        return f"{self._destination.stage} at {self.address}"
+        where = "in this process" if self._destination.local else f"at {self.address}"
+        return f"{self._destination.stage} {where}"
 
     async def open(self, config: StreamConfig) -> None:
         """Sends the config to the first address that takes the stream, and starts reading.
@@ -82,6 +87,7 @@ class Caller:
                 f"no address of {stage} is configured; set REELWIRE_{stage.upper()}_ADDR", stage=stage
             )
         self._not_ended = {offer.track for offer in config.offers}
+        await self._placing.offer(config, local=self._destination.local)
         self._start(self._untried.pop(0), config)
 
     async def accepted(self, config: StreamConfig, *, patient: bool = False) -> Accepted:
@@ -111,29 +117,25 @@ class Caller:
                 self._start(self._untried.pop(0), config)
 
     def _start(self, address: str, config: StreamConfig) -> None:
-        self.address = address
-        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self._shared.channels.get(
-            address
-        ).stream_stream(process_path(self._destination.stage))
-        self._call = method()
+        self.address, self._config = address, config
+        self._call = self._shared.open_call(address)
         self.lane.restart([ProcessRequest(config=config).SerializeToString(), *self._said])
         self._writer = asyncio.create_task(self._send_all())
         self._reader = asyncio.create_task(self._read(self._call))
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, wire: Wire) -> None:
         assert self._call is not None
-        if not await send(self._call, data):
+        if not await self._call.write(wire):
             await asyncio.Future()  # the call is over: the reader learns why and tells
 
-    async def _read(self, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
+    async def _read(self, call: Call) -> None:
         try:
-            async for data in call:
-                self._receive(parse(data, ProcessResponse))
+            async for wire in call.read():
+                for message in messages_in(wire, ProcessResponse):
+                    await self._receive(message)
             if not self._ready.done() or self._not_ended:
                 raise Unavailable(f"{self.peer} ended the stream before its end was sent")
             self.returned.put_nowait(None)
-        except grpc.aio.AioRpcError as error:
-            self.fail(from_rpc_error(error, peer=self.peer))
         except asyncio.CancelledError:
             self.fail(Cancelled(f"the stream to {self.peer} was cancelled here"))
             raise
@@ -184,13 +186,13 @@ class Caller:
                 self._untried.clear()
         self.lane.send(control)
 
-    def _receive(self, message: ProcessResponse | RawChunk) -> None:
+    async def _receive(self, message: ProcessResponse | RawChunk) -> None:
         if isinstance(message, RawChunk):
             self._back.receive(message)
             return
         match message.WhichOneof("message"):
             case "accepted":
-                self._on_accepted(message.accepted)
+                await self._on_accepted(message.accepted)
             case "credit":
                 self.lane.grant(message.credit)
             case "ack":
@@ -200,13 +202,27 @@ class Caller:
             case "summary":
                 self.summary = message.summary
             case "release":
-                raise InvalidArgument(f"{self.peer} released a slot; pixels are inline on this hop")
+                self.lane.place.release(message.release)
+            case "batch":
+                raise InvalidArgument(f"{self.peer} sent a batch inside a batch")
 
-    def _on_accepted(self, accepted: Accepted) -> None:
+    async def _on_accepted(self, accepted: Accepted) -> None:
+        if accepted.stage == self._destination.stage:
+            self.lane.place = await self._placing.choose(
+                accepted, self._config, local=self._destination.local
+            )
+            self.lane.takes_batches = accepted.takes_batches and not self._destination.local
+        for attached in await self._placing.map_returned(accepted):
+            self.lane.send(ProcessRequest(attached=attached).SerializeToString())
+        if accepted.stage == self._config.route[-1]:
+            self._shared.rings.mapped_by_all()
         self._back.begin(offer_from_proto(message) for message in accepted.returns)
         self._shared.listeners.accepted(accepted)
         if accepted.stage == self._destination.stage and not self._ready.done():
             self._ready.set_result(accepted)
+
+    def _tell_release(self, release: Release) -> None:
+        self.lane.send(ProcessRequest(release=release).SerializeToString())
 
     def _tell_credit(self, credit: Credit) -> None:
         self.lane.send(ProcessRequest(credit=credit).SerializeToString())
@@ -231,6 +247,7 @@ class Caller:
             self._call.cancel()
         await self._stop_tasks()
         self._back.forget()
+        self.lane.place.close()
 
     async def _stop_tasks(self) -> None:
         tasks = [task for task in (self._reader, self._writer) if task is not None]

@@ -15,12 +15,14 @@ from reelwire.hop.bridge import Bridge
 from reelwire.hop.calling import Listeners
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
-from reelwire.hop.handshake import TRANSPORT, next_hop, offers_of
+from reelwire.hop.handshake import next_hop, offers_of
+from reelwire.hop.hop_in import HopIn
 from reelwire.hop.idle import Idle
 from reelwire.hop.inbound import Inbound
 from reelwire.hop.lane import Lane
 from reelwire.hop.life import Life
 from reelwire.hop.outbound import Outbound
+from reelwire.hop.place import Wire
 from reelwire.hop.requests import Requests
 from reelwire.hop.sides import Sides
 from reelwire.hop.stage_side import StageSide
@@ -29,22 +31,27 @@ from reelwire.hop.worker import ABANDON, StageWorker
 from reelwire.media import Chunk, Offer
 from reelwire.stage import Opening
 from reelwire.v1.config_pb2 import StreamConfig
+from reelwire.v1.pipeline_pb2 import Notice
 
 
 class Carried:
     """Everything here runs on the event loop; the stage never does."""
 
-    def __init__(self, context: ServiceContext, config: StreamConfig, up: Lane, life: Life) -> None:
+    def __init__(
+        self, context: ServiceContext, config: StreamConfig, up: Lane, hop_in: HopIn, life: Life
+    ) -> None:
         """InvalidArgument, BadPayload, TooLarge: an offer that cannot be taken."""
         offers = offers_of(config, context.settings)
         self._life = life
         self._context = context
-        inbound = Inbound(up, offers, same_clock=config.clock_id == clock_id())
-        following = next_hop(config, context, self._listeners(), is_source=is_source(offers))
-        self.sides = Sides(context.factory.name, config, up, inbound, Outbound(up, following))
+        inbound = Inbound(up, offers, hop_in.rings, same_clock=config.clock_id == clock_id())
+        following = next_hop(config, context, hop_in.rings, self._listeners(), is_source=is_source(offers))
+        self.sides = Sides(context.factory.name, config, up, hop_in, inbound, Outbound(up, following))
         self.sides.outbound.on_lane = self._on_lane
         self._idle = Idle(self.sides.stage, context.settings.idle_timeout_s)
-        self.stage_side = StageSide(life, self.sides, self._idle, self._on_agreed)
+        self.stage_side = StageSide(life, self.sides, self._idle, context.copier, self._on_agreed)
+        self.bridge = Bridge(self.stage_side)
+        self.stage_side.on_fallback = lambda text: self.bridge.notice(Notice.KIND_DEGRADED, text)
         self.worker = self._make_worker(offers)
         self._working: asyncio.Future[None] | None = None
 
@@ -55,18 +62,19 @@ class Carried:
             notice=lambda notice: self.sides.tell_notice(notice),
             ack=lambda track, through_seq: self.stage_side.on_ack(track, through_seq),
             failed=self._life.fail,
+            fallback=lambda text: self.bridge.notice(Notice.KIND_DEGRADED, text),
         )
 
     def _make_worker(self, offers: Sequence[Offer]) -> StageWorker:
-        bridge, config = Bridge(self.stage_side), self.sides.config
+        bridge, config = self.bridge, self.sides.config
         opening = Opening(config.stream_id, config, tuple(offers), bridge.negotiate, bridge.notice)
         worker = StageWorker(self._context.factory, opening, bridge)
         worker.max_chunk_bytes = self._context.settings.max_message_bytes
         return worker
 
-    def start(self, requests: AsyncIterator[bytes]) -> None:
+    def start(self, requests: AsyncIterator[Wire]) -> None:
         """Puts the stage on its thread and reads what the caller sends."""
-        metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).inc()
+        metrics.TRANSPORT_INFO.labels(self.sides.stage, self.sides.hop_in.transport).inc()
         loop = asyncio.get_running_loop()
         self._working = asyncio.ensure_future(loop.run_in_executor(self._context.workers, self.worker.run))
         self._life.spawn(Requests(self.sides, self.worker.inbox, self._idle).read(requests))
@@ -116,7 +124,7 @@ class Carried:
         self.worker.forget()
         self.stage_side.forget()
         if self._working is not None:
-            metrics.TRANSPORT_INFO.labels(self.sides.stage, TRANSPORT).dec()
+            metrics.TRANSPORT_INFO.labels(self.sides.stage, self.sides.hop_in.transport).dec()
 
     async def _worker_left(self) -> None:
         if self._working is not None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 
 from reelwire.errors import BadParameter, Cancelled, DeadlineExceeded, InvalidArgument, choose_from
+from reelwire.hop.place import Wire
 from reelwire.settings import Settings
 from reelwire.v1.config_pb2 import Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import ProcessRequest
@@ -22,7 +23,7 @@ _RANGES = (
 )
 
 
-async def read_config(requests: AsyncIterator[bytes], stage: str, settings: Settings) -> StreamConfig:
+async def read_config(requests: AsyncIterator[Wire], stage: str, settings: Settings) -> StreamConfig:
     """The first message. InvalidArgument: it is no config, or one that cannot be; Cancelled: none came."""
     try:
         data = await asyncio.wait_for(anext(requests), settings.start_timeout_s)
@@ -34,7 +35,7 @@ async def read_config(requests: AsyncIterator[bytes], stage: str, settings: Sett
         raise DeadlineExceeded(
             f"no config came within {settings.start_timeout_s:g} s; send a StreamConfig first", field="config"
         ) from None
-    message = parse(data, ProcessRequest)
+    message = data if isinstance(data, RawChunk) else parse(data, ProcessRequest)
     if isinstance(message, RawChunk) or message.WhichOneof("message") != "config":
         kind = "chunk" if isinstance(message, RawChunk) else message.WhichOneof("message")
         raise InvalidArgument(f"the first message is {kind}; expected config", field="config")

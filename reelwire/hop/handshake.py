@@ -5,17 +5,20 @@ from __future__ import annotations
 from reelwire import __version__
 from reelwire.formats import check_limits, offer_from_proto, offer_to_proto
 from reelwire.hop.calling import CallerResources, Destination, Listeners
+from reelwire.hop.calls import Call, Carry, LocalCall, RemoteCall
 from reelwire.hop.checks import stage_after
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.lane import LanePolicy
-from reelwire.hop.outbound import NextHop, Outbound
+from reelwire.hop.outbound import NextHop
+from reelwire.hop.place import IN_PROCESS
+from reelwire.hop.rings import StreamRings
+from reelwire.hop.sides import Sides
 from reelwire.media import Offer
 from reelwire.settings import Settings
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted
 
-TRANSPORT = "inline"
 LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
 
 
@@ -34,7 +37,12 @@ def offers_of(config: StreamConfig, settings: Settings) -> tuple[Offer, ...]:
 
 
 def next_hop(
-    config: StreamConfig, context: ServiceContext, listeners: Listeners, *, is_source: bool
+    config: StreamConfig,
+    context: ServiceContext,
+    rings: StreamRings,
+    listeners: Listeners,
+    *,
+    is_source: bool,
 ) -> NextHop | None:
     """Whom to call after this stage; None at the end of the route. Only a live source may drop."""
     stage, settings = context.factory.name, context.settings
@@ -43,26 +51,48 @@ def next_hop(
         return None
     start_timeout_s = config.start_timeout_s or settings.start_timeout_s
     live = config.policy == Policy.POLICY_LIVE
+    neighbour = _neighbour(following, context)
+
+    def open_call(address: str) -> Call:
+        if neighbour is not None:
+            return LocalCall(neighbour)
+        return RemoteCall(context.channels, following, address)
+
+    addresses = settings.addresses(following) if neighbour is None else (IN_PROCESS,)
     return NextHop(
-        Destination(following, settings.addresses(following), start_timeout_s),
-        CallerResources(context.channels, context.copier, credit_chunks(config), listeners),
-        LanePolicy(
+        Destination(following, addresses, start_timeout_s, local=neighbour is not None),
+        CallerResources(
+            open_call,
+            context.copier,
+            rings,
             stage,
-            settings.stall_timeout_s,
-            droppable=live and is_source,
-            max_payload_bytes=settings.max_message_bytes,
+            settings.max_message_bytes,
+            credit_chunks(config),
+            listeners,
         ),
+        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source),
     )
 
 
-def accepted_message(stage: str, config: StreamConfig, opened: Opened, outbound: Outbound) -> Accepted:
+def _neighbour(stage: str, context: ServiceContext) -> Carry | None:
+    """A service of this process, unless the operator names another or wants pixels elsewhere."""
+    if context.settings.addresses(stage) or context.pixels.pinned not in ("", IN_PROCESS):
+        return None
+    return context.neighbours.get(stage)
+
+
+def accepted_message(sides: Sides, opened: Opened) -> Accepted:
     """This stage's answer; the last one of the route also says what comes back."""
+    config, outbound = sides.config, sides.outbound
     accepted = Accepted(
-        stage=stage,
+        stage=sides.stage,
         inputs=[offer_to_proto(offer) for offer in opened.inputs],
         lag_frames=opened.hold_frames + outbound.lag_frames,
         models=outbound.models,
-        transport=TRANSPORT,
+        transport=sides.hop_in.transport,
+        attached=sides.hop_in.attached,
+        ring=sides.hop_in.returned_ring,
+        takes_batches=True,
         resumable=opened.resumable,
         credit_frames=(config.chunk_frames or 1) * credit_chunks(config),
         version=__version__,

@@ -14,21 +14,22 @@ from reelwire.hop.clock import now_us
 from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.lane import Lane
 from reelwire.hop.ledger import Order
+from reelwire.hop.rings import StreamRings
+from reelwire.hop.shared_memory import COALESCE_S, SlotReader
 from reelwire.hop.timing import Arrival
 from reelwire.hop.worker import Queued
 from reelwire.media import Offer, PayloadKind
 from reelwire.settings import MESSAGE_OVERHEAD_BYTES
-from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse
+from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse, Release
 from reelwire.wire import RawChunk
-
-COALESCE_S = 0.005
 
 
 class Inbound:
     """What comes from the caller, and what it is told about it."""
 
-    def __init__(self, up: Lane, offers: Sequence[Offer], *, same_clock: bool) -> None:
+    def __init__(self, up: Lane, offers: Sequence[Offer], rings: StreamRings, *, same_clock: bool) -> None:
         self._up = up
+        self._slots = SlotReader(rings, self._tell_release)
         self._same_clock = same_clock
         self._window = ReceiveWindow()
         self._order = Order()
@@ -61,10 +62,11 @@ class Inbound:
 
     def receive(self, raw: RawChunk) -> Queued:
         """A chunk arrived. SequenceBroken, InvalidArgument: order, track or credit are not kept; BadPayload,
-        TooLarge: it is not what its credit was given for."""
+        TooLarge: it is not what its credit was given for; BadSlot: it names a slot that cannot be read."""
         track = raw.header.track
         if track in self._kinds and track not in self._open:
             raise InvalidArgument(f"a chunk on track {track} after its End", field="track")
+        self._slots.resolve(raw)
         self._check_worth(raw)
         self._window.admit(track, raw.cost)
         self._order.check_seq(track, raw.header.seq)
@@ -79,7 +81,7 @@ class Inbound:
                 f"track {raw.header.track} carries payload kind {raw.header.kind}; expected {kind.name}",
                 field="kind",
             )
-        header_bytes = len(raw.message) - len(raw.payload)
+        header_bytes = len(raw.message) - (0 if raw.kept is not None else len(raw.payload))
         if header_bytes > MESSAGE_OVERHEAD_BYTES:
             raise TooLarge(
                 f"a chunk's header of {header_bytes} bytes; expected at most {MESSAGE_OVERHEAD_BYTES}: "
@@ -119,6 +121,10 @@ class Inbound:
             ack = Ack(track=track, through_seq=seq)
             self._up.send(ProcessResponse(ack=ack).SerializeToString())
         self._ack_due.clear()
+        self._slots.flush()
+
+    def _tell_release(self, release: Release) -> None:
+        self._up.send(ProcessResponse(release=release).SerializeToString())
 
     def stop(self) -> None:
         """Nothing more is told."""

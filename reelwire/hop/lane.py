@@ -8,47 +8,42 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from reelwire.errors import Stalled, TooLarge
+from reelwire.errors import Stalled
 from reelwire.hop.clock import now_us
 from reelwire.hop.flow import SendWindow
 from reelwire.hop.overload import inheriting, may_drop, overloaded
+from reelwire.hop.place import Place, Wire
 from reelwire.hop.round_trips import RoundTrips
 from reelwire.hop.timing import Outgoing
 from reelwire.media import Chunk, Dropped, VideoFormat
-from reelwire.payloads import cost, dropped_to_proto, write_payload
+from reelwire.payloads import cost, dropped_to_proto
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Credit
-from reelwire.wire import RawChunk, encode_chunk
+from reelwire.wire import BATCH_MESSAGES, BATCHED_BYTES, RawChunk, pack
 
 PENDING_CHUNKS = 2  # ready and not yet under credit, for each track
 MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a reader
-ENCODE_ON_LOOP_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class LanePolicy:
-    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes.
-    ``max_payload_bytes``: largest payload that is sent; 0: no limit of its own."""
+    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes."""
 
     stage: str
     stall_timeout_s: float
     droppable: bool = False
-    max_payload_bytes: int = 0
 
 
 class Lane:
     """Numbers chunks, waits for credit, writes. One writer task: ``run()``."""
 
-    def __init__(
-        self, write: Callable[[bytes], Awaitable[None]], policy: LanePolicy, copier: Executor
-    ) -> None:
+    def __init__(self, write: Callable[[Wire], Awaitable[None]], policy: LanePolicy, place: Place) -> None:
+        """``place``: where pixels lie; another may be set before the first chunk."""
         self._write = write
         self._policy = policy
-        self._copier = copier
         self._control: deque[bytes] = deque()
         self._pending: dict[int, deque[Outgoing | RawChunk]] = {}
         self._wake = asyncio.Event()
@@ -59,6 +54,8 @@ class Lane:
         self._error: BaseException | None = None
         self._writing = False
         self._gone = False
+        self.place = place
+        self.takes_batches = False  # the other end does
         self.window = SendWindow()
         self.formats: dict[int, VideoFormat] = {}
         self.on_sent: Callable[[Chunk], None] = lambda chunk: None
@@ -98,6 +95,21 @@ class Lane:
     def last_seq(self, track: int) -> int:
         """The newest seq given to a chunk of this track, or waiting to get one; -1: none."""
         return self._seq.get(track, 0) + len(self._pending.get(track, ())) - 1
+
+    def offer(self, item: Outgoing) -> bool:
+        """Queues a chunk where there is room for it now. Safe from the thread of the one who alone puts on
+        this track; ``wake`` is to be called on the event loop after it."""
+        queue = self._pending.setdefault(item.chunk.track, deque())
+        if self._policy.droppable or len(queue) >= PENDING_CHUNKS or self._error is not None:
+            return False
+        if not queue:
+            self._moved_us = now_us()
+        queue.append(item)
+        return True
+
+    def wake(self) -> None:
+        """There may be something to write."""
+        self._wake.set()
 
     async def put(self, item: Outgoing | RawChunk) -> None:
         """Queues a chunk; waits while too many wait already. Stalled: nothing moved for too long."""
@@ -172,7 +184,7 @@ class Lane:
 
     @property
     def _busy(self) -> bool:
-        return self._writing or bool(self._control) or any(self._pending.values())
+        return self._writing or bool(self._control) or any(tuple(self._pending.values()))
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will be sent: whoever waits gets the error."""
@@ -192,8 +204,9 @@ class Lane:
                 await self._wake.wait()
                 self._wake.clear()
                 self._writing, self._gone = True, False
-                while (data := await self._next()) is not None:
-                    await self._write(data)
+                while ready := await self._gather():
+                    for wire in ready:
+                        await self._write(wire)
                     self._room.set()
                 self._writing = False
                 self._room.set()
@@ -201,37 +214,44 @@ class Lane:
             self._gone, self._writing = True, False
             self._room.set()
 
-    async def _next(self) -> bytes | None:
+    async def _gather(self) -> Sequence[Wire]:
+        """What can be written now: one message, or several small ones put together for who reads that."""
+        first = await self._next()
+        if first is None:
+            return ()
+        if not self.takes_batches or not isinstance(first, bytes):
+            return (first,)
+        gathered, size_bytes = [first], len(first)
+        while size_bytes < BATCHED_BYTES and len(gathered) < BATCH_MESSAGES:
+            wire = await self._next()
+            if wire is None:
+                break
+            assert isinstance(wire, bytes)
+            gathered.append(wire)
+            size_bytes += len(wire)
+        return tuple(pack(gathered))
+
+    async def _next(self) -> Wire | None:
         if self._control:
             return self._control.popleft()
-        for track, queue in self._pending.items():
+        for track, queue in tuple(self._pending.items()):
             if queue and self.window.is_open(track):
                 return await self._number(track, queue.popleft())
         return None
 
-    async def _number(self, track: int, item: Outgoing | RawChunk) -> bytes:
+    async def _number(self, track: int, item: Outgoing | RawChunk) -> Wire:
         seq = self._seq.get(track, 0)
         self._seq[track] = seq + 1
         self._moved_us = now_us()
         if isinstance(item, RawChunk):
             self.window.take(track, item.cost)
-            return item.message
+            return await self.place.pass_on(item)
         self.window.take(track, cost(item.chunk))
         header = self._header(item, seq)
-        payload = write_payload(item.chunk, header, self.formats.get(track))
-        size_bytes = sum(len(part) for part in payload)
-        if 0 < self._policy.max_payload_bytes < size_bytes:
-            raise TooLarge(
-                f"{self._policy.stage} gave a chunk of {size_bytes} bytes, a message takes at most "
-                f"{self._policy.max_payload_bytes}; use smaller chunks, or raise REELWIRE_MAX_MESSAGE_BYTES",
-                stage=self._policy.stage,
-            )
+        wire = await self.place.write(header, item, self.formats.get(track))
         self._round_trips.sent(track, seq, header.sent_us)
         self.on_sent(item.chunk)
-        if size_bytes <= ENCODE_ON_LOOP_BYTES:
-            return encode_chunk(header, payload)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._copier, encode_chunk, header, payload)
+        return wire
 
     def _header(self, item: Outgoing, seq: int) -> pb.Chunk:
         now = now_us()

@@ -42,6 +42,7 @@ class Outbound:
         self.caller: Caller | None = None
         self.lane = up
         self.offers: tuple[Offer, ...] | None = None
+        self.returns: tuple[Offer, ...] = ()  # what goes back to the caller; once agreed
         self.models: tuple[PinnedModel, ...] = ()
         self.lag_frames = 0
         self.on_lane: Callable[[Lane], None] = lambda lane: None
@@ -66,6 +67,7 @@ class Outbound:
         if self._next_hop is None:
             came = {each.track: each.layouts for each in map(offer_from_proto, config.offers)}
             agreed = tuple(_as_it_came(offer, came.get(offer.track, ())) for offer in offers)
+            self.returns = agreed
         else:
             agreed = await self._call(self._next_hop, config, offers)
         self.lane.formats.update(
@@ -80,6 +82,7 @@ class Outbound:
         onward.CopyFrom(config)
         del onward.offers[:]
         onward.offers.extend(offer_to_proto(offer) for offer in offers)
+        del onward.rings[:]
         onward.models.extend(self.models)
         onward.clock_id = clock_id()
         self.caller = Caller(hop.destination, hop.shared, hop.policy)
@@ -87,6 +90,7 @@ class Outbound:
         await self.caller.open(onward)
         accepted = await self.caller.accepted(onward)
         self.lag_frames = accepted.lag_frames
+        self.returns = tuple(self.caller.returns.values())
         for message in self._early:
             self.lane.send(message)
         chosen = {message.track: offer_from_proto(message) for message in accepted.inputs}

@@ -12,9 +12,13 @@ from reelwire.hop.accounts import in_words, summarise
 from reelwire.hop.carried import Carried
 from reelwire.hop.checks import read_config
 from reelwire.hop.context import ServiceContext
-from reelwire.hop.handshake import TRANSPORT
+from reelwire.hop.hop_in import HopIn
+from reelwire.hop.in_process import InProcess
+from reelwire.hop.inline import Inline
 from reelwire.hop.lane import Lane, LanePolicy
 from reelwire.hop.life import Life
+from reelwire.hop.place import Wire
+from reelwire.hop.rings import StreamRings
 from reelwire.v1.pipeline_pb2 import Notice, ProcessResponse, Summary
 
 log = logging.getLogger(__name__)
@@ -23,30 +27,39 @@ SUMMARY_TIMEOUT_S = 5.0  # for a caller that does not read, when the stream has 
 
 
 class Relay:
-    """Runs on the event loop."""
+    """Runs on the event loop. ``local``: the caller is a service of this process."""
 
-    def __init__(self, context: ServiceContext, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(
+        self, context: ServiceContext, write: Callable[[Wire], Awaitable[None]], *, local: bool = False
+    ) -> None:
         self._context = context
         self._settings = context.settings
         self._stage = context.factory.name
         self._life = Life(self._stage, self._let_go)
-        policy = LanePolicy(
-            self._stage, self._settings.stall_timeout_s, max_payload_bytes=self._settings.max_message_bytes
-        )
-        self._up = Lane(write, policy, context.copier)
+        inline = Inline(self._stage, context.copier, self._settings.max_message_bytes)
+        policy = LanePolicy(self._stage, self._settings.stall_timeout_s)
+        self._up = Lane(write, policy, InProcess() if local else inline)
         self._up.on_stuck = self._life.fail
+        self._rings = StreamRings(self._stage, context.pixels)
+        self._hop_in = HopIn(self._rings, self._up, inline, local=local)
         self.carried: Carried | None = None
 
-    async def run(self, requests: AsyncIterator[bytes]) -> None:
+    async def run(self, requests: AsyncIterator[Wire]) -> None:
         """The whole stream. Raises ReelwireError; the summary has been written before, on errors too."""
         self._life.spawn(self._up.run())
         try:
             config = await read_config(requests, self._stage, self._settings)
             config.stream_id = self._life.stream_id = config.stream_id or uuid.uuid4().hex[:12]
-            self.carried = Carried(self._context, config, self._up, self._life)
+            await self._hop_in.take(config, self._context.copier)
+            self.carried = Carried(self._context, config, self._up, self._hop_in, self._life)
             if not self._life.is_over:
                 self.carried.start(requests)
-                log.info("stream %s opened, route %s", config.stream_id, "→".join(config.route))
+                log.info(
+                    "stream %s opened, route %s, pixels %s",
+                    config.stream_id,
+                    "→".join(config.route),
+                    self._hop_in.transport,
+                )
             await self._life.over
         except ReelwireError as error:
             self._life.fail(error)
@@ -82,11 +95,20 @@ class Relay:
                 self.carried.sides.inbound.stop()
         finally:
             await self._life.stop_tasks()
+            self._up.place.close()
+            await self._close_rings()
+
+    async def _close_rings(self) -> None:
+        """Not on the event loop: the memory of many frames goes back to the system."""
+        if self._life.error is not None and self._rings.policy.shares:
+            self._context.sweeper.soon()  # it may have ended by somebody's death
+        if self._rings.mapped:
+            await asyncio.get_running_loop().run_in_executor(self._context.copier, self._rings.close)
 
     async def _write_summary(self, carried: Carried) -> None:
         error, outbound = self._life.error, carried.sides.outbound
         own = summarise(self._stage, carried.worker, outbound.models, failed=error is not None)
-        own.transport = TRANSPORT
+        own.transport = self._hop_in.transport
         summary = Summary(stages=[own, *outbound.later_stages()])
         self._up.send(ProcessResponse(summary=summary).SerializeToString())
         try:

@@ -10,10 +10,11 @@ from reelwire.errors import ConfigTwice, InvalidArgument, ResourceExhausted
 from reelwire.formats import MAX_TRACKS
 from reelwire.hop.checks import check_still_there
 from reelwire.hop.idle import Idle
+from reelwire.hop.place import Wire
 from reelwire.hop.sides import Sides
 from reelwire.hop.worker import Item
 from reelwire.v1.pipeline_pb2 import ProcessRequest
-from reelwire.wire import RawChunk, parse
+from reelwire.wire import RawChunk, messages_in
 
 # Chunks, Ends and controls in front of a stage; chunks are bounded by credit long before.
 MAX_WAITING_ITEMS = 4096
@@ -27,12 +28,13 @@ class Requests:
         self._inbox = inbox
         self._idle = idle
 
-    async def read(self, messages: AsyncIterator[bytes]) -> None:
+    async def read(self, messages: AsyncIterator[Wire]) -> None:
         """Until the caller closes its side. Raises what is wrong with a message; Cancelled where it closed
         its side too early."""
-        async for data in messages:
+        async for wire in messages:
             self._idle.heard()
-            self._receive(parse(data, ProcessRequest))
+            for message in messages_in(wire, ProcessRequest):
+                self._receive(message)
         check_still_there(self._sides.inbound.ended)
 
     def _receive(self, message: ProcessRequest | RawChunk) -> None:
@@ -55,11 +57,15 @@ class Requests:
                     raise InvalidArgument(
                         f"credit for track {credit.track}; expected 0 to {MAX_TRACKS - 1}", field="track"
                     )
-                self._sides.up.grant(credit)
+                self._sides.hop_in.on_credit(credit)
             case "control":
                 self._on_control(message)
             case "release":
-                raise InvalidArgument("release of a slot; pixels are inline on this hop", field="release")
+                self._sides.up.place.release(message.release)
+            case "attached":
+                self._sides.hop_in.on_attached([message.attached])
+            case "batch":
+                raise InvalidArgument("a batch inside a batch", field="batch")
 
     def _on_control(self, message: ProcessRequest) -> None:
         stage, route = self._sides.stage, list(self._sides.config.route)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.ledger import Order
+from reelwire.hop.shared_memory import SlotReader
 from reelwire.media import Offer
 from reelwire.v1.pipeline_pb2 import Credit
 from reelwire.wire import RawChunk
@@ -15,9 +16,10 @@ from reelwire.wire import RawChunk
 class Returned:
     """``queue`` is bounded by the credit that was given; None in it is the end."""
 
-    def __init__(self, credit_chunks: int, tell: Callable[[Credit], None]) -> None:
+    def __init__(self, credit_chunks: int, tell: Callable[[Credit], None], slots: SlotReader) -> None:
         self._credit_chunks = credit_chunks
         self._tell = tell
+        self._slots = slots
         self._order = Order()
         self._window = ReceiveWindow()
         self.offers: dict[int, Offer] = {}
@@ -31,7 +33,9 @@ class Returned:
             self._tell(Credit(track=offer.track, total=total, taken_seq=-1))
 
     def receive(self, raw: RawChunk) -> None:
-        """SequenceBroken, InvalidArgument: the next hop keeps neither order nor credit."""
+        """SequenceBroken, InvalidArgument: the next hop keeps neither order nor credit; BadSlot: it names a
+        slot that cannot be read."""
+        self._slots.resolve(raw)
         self._order.check_seq(raw.header.track, raw.header.seq)
         self._window.admit(raw.header.track, raw.cost)
         self.queue.put_nowait(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reelwire.hop.hop_in import HopIn
 from reelwire.hop.inbound import Inbound
 from reelwire.hop.lane import Lane
 from reelwire.hop.outbound import Outbound
@@ -13,11 +14,13 @@ from reelwire.v1.pipeline_pb2 import Accepted, Notice, ProcessResponse
 
 @dataclass(frozen=True)
 class Sides:
-    """``up``: the way back to the caller. ``inbound``: what comes from it. ``outbound``: where chunks go."""
+    """``up``: the way back to the caller. ``hop_in``: where the pixels of that hop lie. ``inbound``: what
+    comes from the caller. ``outbound``: where chunks go."""
 
     stage: str
     config: StreamConfig
     up: Lane
+    hop_in: HopIn
     inbound: Inbound
     outbound: Outbound
 

@@ -6,7 +6,8 @@ The bridge brings these calls over from the worker's thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from typing import Any
 
 from reelwire.errors import Internal
@@ -14,10 +15,11 @@ from reelwire.hop.handshake import accepted_message, credit_chunks
 from reelwire.hop.idle import Idle
 from reelwire.hop.ledger import AckMap
 from reelwire.hop.life import Life
+from reelwire.hop.place import IN_PROCESS, Kept
 from reelwire.hop.sides import Sides
 from reelwire.hop.timing import Outgoing
 from reelwire.hop.worker import Abandoned, Queued
-from reelwire.media import Offer
+from reelwire.media import Chunk, Offer, PayloadKind
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import Notice
@@ -26,12 +28,16 @@ from reelwire.v1.pipeline_pb2 import Notice
 class StageSide:
     """A ``LoopSide`` for the bridge. Everything here runs on the event loop."""
 
-    def __init__(self, life: Life, sides: Sides, idle: Idle, on_agreed: Callable[[], None]) -> None:
+    def __init__(
+        self, life: Life, sides: Sides, idle: Idle, copier: Executor, on_agreed: Callable[[], None]
+    ) -> None:
+        self._copier = copier
         self._life = life
         self._sides = sides
         self._idle = idle
         self._on_agreed = on_agreed
         self._opened: Opened | None = None
+        self.on_fallback: Callable[[str], None] = lambda text: None
         self.acks: dict[int, AckMap] = {}
 
     async def agree(self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]) -> tuple[Offer, ...]:
@@ -47,10 +53,29 @@ class StageSide:
             await asyncio.gather(opening, return_exceptions=True)
             raise Abandoned
         agreed = opening.result()
+        await self._offer_returned(outbound.returns)
         self._on_agreed()
         if self._opened is not None:
             self._accept()
         return agreed
+
+    async def _offer_returned(self, returns: Iterable[Offer]) -> None:
+        outbound = self._sides.outbound
+        if any(offer.kind is PayloadKind.FRAMES for offer in returns):
+            fills = outbound.is_tail or outbound.lane.place.name == IN_PROCESS
+            await self._sides.hop_in.offer_returned(self._copier, self.on_fallback, fills=fills)
+
+    def place(self, chunk: Chunk) -> Kept | None:
+        """Puts a chunk's pixels where the next one reads them. Called on the worker's thread."""
+        return self._sides.outbound.lane.place.keep(chunk.payload)
+
+    def offer(self, item: Outgoing) -> bool:
+        """Passes a chunk on where it need not wait. Called on the worker's thread; ``wake`` after it."""
+        return self._sides.outbound.offers is not None and self._sides.outbound.lane.offer(item)
+
+    def wake(self) -> None:
+        """A chunk was offered."""
+        self._sides.outbound.lane.wake()
 
     async def put(self, item: Outgoing) -> None:
         """Passes a chunk on under credit."""
@@ -85,7 +110,7 @@ class StageSide:
     def _accept(self) -> None:
         assert self._opened is not None
         sides = self._sides
-        sides.tell_accepted(accepted_message(sides.stage, sides.config, self._opened, sides.outbound))
+        sides.tell_accepted(accepted_message(sides, self._opened))
 
     def on_worked(self, track: int, seq: int) -> None:
         """All that the stage gives for a chunk was emitted."""

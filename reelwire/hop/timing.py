@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Outgoing:
 
     chunk: Chunk
     arrival: Arrival
+    kept: Any = None  # a place's Kept, where the pixels lie already
 
 
 class Samples:

@@ -139,7 +139,7 @@ class EncoderConfig(_message.Message):
     def __init__(self, video: _Optional[_Union[VideoEncoderConfig, _Mapping]] = ..., sound: _Optional[_Union[SoundEncoderConfig, _Mapping]] = ..., container: _Optional[str] = ..., omit_provenance: _Optional[bool] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("stream_id", "route", "policy", "chunk_frames", "credit_chunks", "start_timeout_s", "latency_budget_ms", "checkpoint_frames", "input", "preprocess", "generator", "editor", "encoder", "offers", "clock_id", "models")
+    __slots__ = ("stream_id", "route", "policy", "chunk_frames", "credit_chunks", "start_timeout_s", "latency_budget_ms", "checkpoint_frames", "input", "preprocess", "generator", "editor", "encoder", "offers", "clock_id", "models", "rings", "takes_batches")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +156,8 @@ class StreamConfig(_message.Message):
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_ID_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    RINGS_FIELD_NUMBER: _ClassVar[int]
+    TAKES_BATCHES_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     route: _containers.RepeatedScalarFieldContainer[str]
     policy: Policy
@@ -172,7 +174,19 @@ class StreamConfig(_message.Message):
     offers: _containers.RepeatedCompositeFieldContainer[_media_pb2.Offer]
     clock_id: str
     models: _containers.RepeatedCompositeFieldContainer[PinnedModel]
-    def __init__(self, stream_id: _Optional[str] = ..., route: _Optional[_Iterable[str]] = ..., policy: _Optional[_Union[Policy, str]] = ..., chunk_frames: _Optional[int] = ..., credit_chunks: _Optional[int] = ..., start_timeout_s: _Optional[float] = ..., latency_budget_ms: _Optional[int] = ..., checkpoint_frames: _Optional[int] = ..., input: _Optional[_Union[Input, _Mapping]] = ..., preprocess: _Optional[_Union[PreprocessConfig, _Mapping]] = ..., generator: _Optional[_Union[GeneratorConfig, _Mapping]] = ..., editor: _Optional[_Union[EditorConfig, _Mapping]] = ..., encoder: _Optional[_Union[EncoderConfig, _Mapping]] = ..., offers: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., clock_id: _Optional[str] = ..., models: _Optional[_Iterable[_Union[PinnedModel, _Mapping]]] = ...) -> None: ...
+    rings: _containers.RepeatedCompositeFieldContainer[Ring]
+    takes_batches: bool
+    def __init__(self, stream_id: _Optional[str] = ..., route: _Optional[_Iterable[str]] = ..., policy: _Optional[_Union[Policy, str]] = ..., chunk_frames: _Optional[int] = ..., credit_chunks: _Optional[int] = ..., start_timeout_s: _Optional[float] = ..., latency_budget_ms: _Optional[int] = ..., checkpoint_frames: _Optional[int] = ..., input: _Optional[_Union[Input, _Mapping]] = ..., preprocess: _Optional[_Union[PreprocessConfig, _Mapping]] = ..., generator: _Optional[_Union[GeneratorConfig, _Mapping]] = ..., editor: _Optional[_Union[EditorConfig, _Mapping]] = ..., encoder: _Optional[_Union[EncoderConfig, _Mapping]] = ..., offers: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., clock_id: _Optional[str] = ..., models: _Optional[_Iterable[_Union[PinnedModel, _Mapping]]] = ..., rings: _Optional[_Iterable[_Union[Ring, _Mapping]]] = ..., takes_batches: _Optional[bool] = ...) -> None: ...
+
+class Ring(_message.Message):
+    __slots__ = ("name", "token", "owner")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    token: bytes
+    owner: str
+    def __init__(self, name: _Optional[str] = ..., token: _Optional[bytes] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class PinnedModel(_message.Message):
     __slots__ = ("stage", "name", "version", "sha256", "backend", "precision")

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ProcessRequest(_message.Message):
-    __slots__ = ("config", "chunk", "control", "end", "credit", "ack", "release")
+    __slots__ = ("config", "chunk", "control", "end", "credit", "ack", "release", "attached", "batch")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,8 @@ class ProcessRequest(_message.Message):
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     config: _config_pb2.StreamConfig
     chunk: _media_pb2.Chunk
     control: Control
@@ -26,10 +28,12 @@ class ProcessRequest(_message.Message):
     credit: Credit
     ack: Ack
     release: Release
-    def __init__(self, config: _Optional[_Union[_config_pb2.StreamConfig, _Mapping]] = ..., chunk: _Optional[_Union[_media_pb2.Chunk, _Mapping]] = ..., control: _Optional[_Union[Control, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ...) -> None: ...
+    attached: Attached
+    batch: Batch
+    def __init__(self, config: _Optional[_Union[_config_pb2.StreamConfig, _Mapping]] = ..., chunk: _Optional[_Union[_media_pb2.Chunk, _Mapping]] = ..., control: _Optional[_Union[Control, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., attached: _Optional[_Union[Attached, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class ProcessResponse(_message.Message):
-    __slots__ = ("accepted", "chunk", "credit", "ack", "release", "notice", "summary")
+    __slots__ = ("accepted", "chunk", "credit", "ack", "release", "notice", "summary", "batch")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +41,7 @@ class ProcessResponse(_message.Message):
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     accepted: Accepted
     chunk: _media_pb2.Chunk
     credit: Credit
@@ -44,10 +49,27 @@ class ProcessResponse(_message.Message):
     release: Release
     notice: Notice
     summary: Summary
-    def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., chunk: _Optional[_Union[_media_pb2.Chunk, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ...) -> None: ...
+    batch: Batch
+    def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., chunk: _Optional[_Union[_media_pb2.Chunk, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("messages",)
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, messages: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Attached(_message.Message):
+    __slots__ = ("ring", "reader", "nonce")
+    RING_FIELD_NUMBER: _ClassVar[int]
+    READER_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    ring: str
+    reader: int
+    nonce: bytes
+    def __init__(self, ring: _Optional[str] = ..., reader: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("stage", "inputs", "lag_frames", "models", "transport", "resumable", "returns", "credit_frames", "version")
+    __slots__ = ("stage", "inputs", "lag_frames", "models", "transport", "resumable", "returns", "credit_frames", "version", "attached", "ring", "takes_batches")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     LAG_FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +79,9 @@ class Accepted(_message.Message):
     RETURNS_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FRAMES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
+    RING_FIELD_NUMBER: _ClassVar[int]
+    TAKES_BATCHES_FIELD_NUMBER: _ClassVar[int]
     stage: str
     inputs: _containers.RepeatedCompositeFieldContainer[_media_pb2.Offer]
     lag_frames: int
@@ -66,7 +91,10 @@ class Accepted(_message.Message):
     returns: _containers.RepeatedCompositeFieldContainer[_media_pb2.Offer]
     credit_frames: int
     version: str
-    def __init__(self, stage: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., lag_frames: _Optional[int] = ..., models: _Optional[_Iterable[_Union[_config_pb2.PinnedModel, _Mapping]]] = ..., transport: _Optional[str] = ..., resumable: _Optional[bool] = ..., returns: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., credit_frames: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
+    attached: _containers.RepeatedCompositeFieldContainer[Attached]
+    ring: _config_pb2.Ring
+    takes_batches: bool
+    def __init__(self, stage: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., lag_frames: _Optional[int] = ..., models: _Optional[_Iterable[_Union[_config_pb2.PinnedModel, _Mapping]]] = ..., transport: _Optional[str] = ..., resumable: _Optional[bool] = ..., returns: _Optional[_Iterable[_Union[_media_pb2.Offer, _Mapping]]] = ..., credit_frames: _Optional[int] = ..., version: _Optional[str] = ..., attached: _Optional[_Iterable[_Union[Attached, _Mapping]]] = ..., ring: _Optional[_Union[_config_pb2.Ring, _Mapping]] = ..., takes_batches: _Optional[bool] = ...) -> None: ...
 
 class Credit(_message.Message):
     __slots__ = ("track", "total", "taken_seq", "held_us")

@@ -119,7 +119,7 @@ async def calling(server: Server, count: int = 1) -> AsyncIterator[list[RawCall]
     """Calls on one channel; cancelled where they still run."""
     options = [*grpc_options(LARGEST_MESSAGE_BYTES), ("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel:
-        calls = [RawCall(channel.stream_stream(process_path(server.stage))()) for _ in range(count)]
+        calls = [RawCall(channel.stream_stream(process_path(server.stages[0]))()) for _ in range(count)]
         try:
             yield calls
         finally:

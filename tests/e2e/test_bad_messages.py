@@ -104,7 +104,7 @@ CASES: dict[str, Case] = {
     ),
     "a payload in a slot": (
         messages(ProcessRequest(chunk=media.Chunk(kind=1, pts=[0], slot=media.SlotRef(ring="r")))),
-        "INVALID_ARGUMENT", "BAD_PAYLOAD", "in a slot; this service takes it inline only",
+        "INVALID_ARGUMENT", "BAD_SLOT", 'ring "r", which is not shared on this stream',
     ),
     "NaN in a float tensor": (
         offering(TENSOR, ProcessRequest(chunk=NAN)), "INVALID_ARGUMENT", "BAD_PAYLOAD",
@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
         messages(chunk(0, [*range(4000)])), "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED", "larger than max",
     ),
     "a release of no slot": (
-        messages(ProcessRequest(release=Release(ring="r"))), "INVALID_ARGUMENT", "INVALID_ARGUMENT", "inline",
+        messages(ProcessRequest(release=Release(ring="r"))), "INVALID_ARGUMENT", "BAD_SLOT", "not handed over",
     ),
     "credit for a track that cannot be": (
         messages(ProcessRequest(credit=Credit(track=99, total=1))), "INVALID_ARGUMENT", "INVALID_ARGUMENT",

@@ -26,6 +26,7 @@ FRAMES = 40
 # What only trouble moves, or a setting: each has a test of its own where that trouble is made.
 BY_TROUBLE = frozenset(
     {
+        "reelwire_slot_fallbacks",  # tests/contracts/test_rings.py
         "reelwire_deadline_missed",  # tests/reelwire/hop/test_chain.py
         "reelwire_recoveries",  # tests/reelwire/hop/test_addresses.py
         "reelwire_effect_failed_frames",  # tests/services/editor
@@ -108,7 +109,7 @@ async def test_after_a_run_the_metrics_of_all_four_agree_with_the_summary_and_al
         assert value(scraped[stage], "reelwire_streams_total", stage=stage, code="OK") == 1
         assert value(scraped[stage], "reelwire_active_streams", stage=stage) == 0
         assert value(scraped[stage], "reelwire_inflight_frames", stage=stage) == 0
-        assert value(scraped[stage], "reelwire_transport_info", stage=stage, transport="inline") == 0
+        assert value(scraped[stage], "reelwire_transport_info", stage=stage, transport="shared_memory") == 0
     assert value(scraped["generator"], "reelwire_streams_total", code="NOT_FOUND") == 1
     assert value(scraped["preprocess"], "reelwire_streams_total", code="NOT_FOUND") == 1
     assert still(scraped.values()) == BY_TROUBLE

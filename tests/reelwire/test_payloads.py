@@ -80,11 +80,6 @@ def _tensor(dtype: str, *shape: int) -> pb.TensorInfo:
         ),
         ("text", _raw(b"\xff\xfe", kind=TEXT, pts=[1]), "UTF-8"),
         ("side data", _raw(b"{}", kind=SIDE_DATA, pts=[1, 2]), "SIDE_DATA with 2 pts"),
-        (
-            "rgb",
-            _raw(b"", kind=FRAMES, pts=[1], slot=pb.SlotRef(ring="r", size_bytes=72)),
-            "inline only",
-        ),
     ],
 )
 def test_a_payload_that_is_not_what_its_format_says_is_refused(

@@ -32,7 +32,7 @@ async def test_a_stage_in_the_middle_of_its_work_neither_blocks_the_stop_nor_is_
 
     monkeypatch.setattr(front, "CUT_S", LIVENESS_S if in_time else 0.0)
     factory = StageOf("generator", Busy)
-    server = Server(Service(lambda settings: factory), Settings(drain_s=0.0))
+    server = Server([Service(lambda settings: factory)], Settings(drain_s=0.0))
     await server.start()
     async with calling(server) as (call,):
         await call.send(ProcessRequest(config=config()))

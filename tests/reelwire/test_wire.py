@@ -91,7 +91,8 @@ def _encode(offer: Offer, chunk: Chunk, seq: int = 0) -> bytes:
     header = pb.Chunk(track=chunk.track, seq=seq, keyframes=chunk.keyframes)
     header.dropped.extend(payloads.dropped_to_proto(dropped, "editor") for dropped in chunk.dropped)
     video = offer.format if isinstance(offer.format, VideoFormat) else None
-    return wire.encode_chunk(header, payloads.write_payload(chunk, header, video))
+    payloads.describe(chunk, header, video)
+    return wire.encode_chunk(header, payloads.pieces(chunk.payload))
 
 
 def _read(data: bytes, offer: Offer) -> Chunk:
@@ -138,9 +139,8 @@ def test_what_the_short_way_writes_any_generated_parser_reads(
 ) -> None:
     offer, chunk = CASES[case]
     header = pb.Chunk(track=chunk.track, seq=300, age_us=17, trace=[pb.Span(stage="editor", compute_us=4)])
-    pieces = payloads.write_payload(
-        chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None
-    )
+    payloads.describe(chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None)
+    pieces = payloads.pieces(chunk.payload)
     message = kind.FromString(wire.encode_chunk(header, pieces))
     assert message.WhichOneof("message") == "chunk"
     assert message.chunk.data == b"".join(pieces)
@@ -153,9 +153,8 @@ def test_what_the_short_way_writes_any_generated_parser_reads(
 def test_what_a_generated_stub_writes_takes_the_short_way(case: str, kind: type[rpc.ProcessRequest]) -> None:
     offer, chunk = CASES[case]
     header = pb.Chunk(track=chunk.track, seq=1, keyframes=chunk.keyframes)
-    header.data = b"".join(
-        payloads.write_payload(chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None)
-    )
+    payloads.describe(chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None)
+    header.data = b"".join(payloads.pieces(chunk.payload))
     raw = wire.parse_chunk(kind(chunk=header).SerializeToString())
     assert raw is not None
     _assert_same(payloads.read_chunk(raw, offer), chunk)
@@ -176,9 +175,8 @@ def _field(number: int, value: bytes) -> bytes:
 def test_fields_in_another_order_fall_back_to_the_generated_parser(case: str) -> None:
     offer, chunk = CASES[case]
     header = pb.Chunk(track=chunk.track, seq=1, keyframes=chunk.keyframes)
-    payload = b"".join(
-        payloads.write_payload(chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None)
-    )
+    payloads.describe(chunk, header, offer.format if isinstance(offer.format, VideoFormat) else None)
+    payload = b"".join(payloads.pieces(chunk.payload))
     data = _field(2, _field(16, payload) + header.SerializeToString())
     assert wire.parse_chunk(data) is None
     _assert_same(_read(data, offer), chunk)
@@ -187,7 +185,8 @@ def test_fields_in_another_order_fall_back_to_the_generated_parser(case: str) ->
 def test_a_chunk_sent_in_two_halves_is_merged_as_protobuf_says() -> None:
     offer, chunk = CASES["text"]
     header = pb.Chunk(track=2)
-    payload = b"".join(payloads.write_payload(chunk, header, None))
+    payloads.describe(chunk, header, None)
+    payload = b"".join(payloads.pieces(chunk.payload))
     data = _field(2, header.SerializeToString()) + _field(2, _field(16, payload))
     assert wire.parse_chunk(data) is None
     _assert_same(_read(data, offer), chunk)
@@ -214,7 +213,7 @@ def test_reading_copies_nothing_and_gives_nothing_to_write_on(case: str) -> None
 
 def test_writing_hands_over_the_frames_own_memory() -> None:
     frames = _frames(RGB, 2)
-    pieces = payloads.write_payload(Chunk(0, frames), pb.Chunk(), RGB)
+    pieces = payloads.pieces(frames)
     assert np.shares_memory(np.asarray(pieces[0]), frames.pixels)
 
 

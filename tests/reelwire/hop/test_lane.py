@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reelwire.errors import Stalled, TooLarge, Unavailable
+from reelwire.hop.inline import Inline
 from reelwire.hop.lane import MAX_SMALL_MESSAGES, Lane, LanePolicy
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, ContainerBytes, Dropped, DropReason, Frames
@@ -69,7 +70,7 @@ async def test_messages_for_a_reader_that_reads_none_are_not_kept_without_end(
     copier: ThreadPoolExecutor,
 ) -> None:
     told: list[Stalled] = []
-    lane = Lane(Wire(room=0).write, LanePolicy("generator", 60.0), copier)
+    lane = Lane(Wire(room=0).write, LanePolicy("generator", 60.0), Inline("client", copier))
     lane.on_stuck = told.append
     for _ in range(MAX_SMALL_MESSAGES):
         lane.send(b"x")
@@ -83,7 +84,7 @@ async def test_an_overloaded_live_source_drops_its_oldest_and_numbers_what_goes_
     copier: ThreadPoolExecutor,
 ) -> None:
     wire, lost = Wire(), list[Dropped]()
-    lane = Lane(wire.write, LIVE, copier)
+    lane = Lane(wire.write, LIVE, Inline("client", copier))
     lane.on_drop = lost.append
     await overload(lane, 1000)
     chunks = await sent(lane, wire, 1000)
@@ -97,7 +98,7 @@ async def test_a_group_of_pictures_that_a_dropped_frame_should_have_started_is_s
     copier: ThreadPoolExecutor,
 ) -> None:
     wire = Wire()
-    lane = Lane(wire.write, LIVE, copier)
+    lane = Lane(wire.write, LIVE, Inline("client", copier))
     for pts in range(4):
         await lane.put(picture(pts, keyframes=(0,) if pts == 1 else ()))
     assert [list(each.header.keyframes) for each in await sent(lane, wire, 10)] == [[0], []]
@@ -106,7 +107,7 @@ async def test_a_group_of_pictures_that_a_dropped_frame_should_have_started_is_s
 async def test_a_live_source_whose_receiver_takes_nothing_at_all_ends_and_does_not_drop_for_ever(
     copier: ThreadPoolExecutor,
 ) -> None:
-    lane = Lane(Wire().write, LanePolicy("client", 0.0, droppable=True), copier)
+    lane = Lane(Wire().write, LanePolicy("client", 0.0, droppable=True), Inline("client", copier))
     with pytest.raises(Stalled, match="took nothing for 0 s"):
         await overload(lane, 1_000_000)
 
@@ -114,7 +115,7 @@ async def test_a_live_source_whose_receiver_takes_nothing_at_all_ends_and_does_n
 async def test_a_chunk_that_no_message_takes_is_refused_by_the_settings_name(
     copier: ThreadPoolExecutor,
 ) -> None:
-    lane = Lane(Wire().write, LanePolicy("encoder", 60.0, max_payload_bytes=9), copier)
+    lane = Lane(Wire().write, LanePolicy("encoder", 60.0), Inline("encoder", copier, 9))
     lane.grant(Credit(track=0, total=100, taken_seq=-1))
     await lane.put(Outgoing(Chunk(0, ContainerBytes(bytes(10))), Arrival(0, 0)))
     with pytest.raises(TooLarge, match=r"10 bytes, a message takes at most 9; .*REELWIRE_MAX_MESSAGE_BYTES"):
@@ -124,7 +125,7 @@ async def test_a_chunk_that_no_message_takes_is_refused_by_the_settings_name(
 async def test_whoever_waits_for_room_gets_the_error_that_ended_the_stream(
     copier: ThreadPoolExecutor,
 ) -> None:
-    lane = Lane(Wire().write, LanePolicy("generator", 60.0), copier)
+    lane = Lane(Wire().write, LanePolicy("generator", 60.0), Inline("client", copier))
     await lane.put(picture(0))
     await lane.put(picture(1))
     waiting = asyncio.create_task(lane.put(picture(2)))
@@ -139,7 +140,7 @@ async def test_a_live_source_that_paused_and_goes_on_at_once_loses_nothing_to_a_
     copier: ThreadPoolExecutor,
 ) -> None:
     wire, lost = Wire(), list[Dropped]()
-    lane = Lane(wire.write, LanePolicy("client", 0.05, droppable=True), copier)
+    lane = Lane(wire.write, LanePolicy("client", 0.05, droppable=True), Inline("client", copier))
     lane.on_drop = lost.append
     lane.grant(Credit(track=0, total=1000, taken_seq=-1))
     running = asyncio.create_task(lane.run())

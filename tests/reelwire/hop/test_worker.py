@@ -12,7 +12,7 @@ from reelwire.hop.clock import now_us
 from reelwire.hop.timing import Arrival
 from reelwire.hop.worker import ABANDON, Abandoned, Queued, StageWorker
 from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PayloadKind, Sound, SoundFormat
-from reelwire.payloads import dropped_to_proto, write_payload
+from reelwire.payloads import describe, dropped_to_proto, pieces
 from reelwire.stage import Opened, Opening, Stage
 from reelwire.testing import IdentityFactory, frames, small_video
 from reelwire.v1 import media_pb2 as pb
@@ -63,7 +63,8 @@ def queued(chunk: Chunk, *, late: bool = False) -> Queued:
     """As it comes from the wire; ``late``: ten seconds old, with a budget of one."""
     drops = [dropped_to_proto(dropped, "client") for dropped in chunk.dropped]
     header = pb.Chunk(track=chunk.track, dropped=drops)
-    raw = parse_chunk(encode_chunk(header, write_payload(chunk, header, VIDEO)))
+    describe(chunk, header, VIDEO)
+    raw = parse_chunk(encode_chunk(header, pieces(chunk.payload)))
     assert raw is not None
     now = now_us()
     return Queued(raw, Arrival(now, now - 10_000_000 * late, budget_us=1_000_000))

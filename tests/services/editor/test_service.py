@@ -110,7 +110,7 @@ async def test_a_refusal_keeps_its_class_on_the_wire(
 
 
 async def test_the_service_lists_its_effects() -> None:
-    server = Server(SERVICE, Settings(drain_s=0))
+    server = Server([SERVICE], Settings(drain_s=0))
     await server.start()
     try:
         async with connect({"editor": f"127.0.0.1:{server.port}"}) as reelwire:

@@ -61,7 +61,7 @@ class Running:
 async def running(tmp_path: Path, **settings: object) -> AsyncIterator[Running]:
     spool = tmp_path / "spool"
     spool.mkdir()
-    server = Server(SERVICE, Settings(spool_dir=spool, drain_s=0.0, **settings))  # type: ignore[arg-type]
+    server = Server([SERVICE], Settings(spool_dir=spool, drain_s=0.0, **settings))  # type: ignore[arg-type]
     await server.start()
     try:
         async with connect({"preprocess": f"127.0.0.1:{server.port}"}) as reelwire:
