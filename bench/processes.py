@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 END_S = 60.0  # to end once its standard input has
@@ -27,6 +27,14 @@ class Started:
         self._process = process
         self._errors = errors
         self.pid = process.pid
+
+    def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Gives it a line of JSON, and takes one. PairFailed: it ended without an answer."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # then it has ended, and its line says why
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+        return self.line()
 
     def line(self) -> dict[str, Any]:
         """Its next line. PairFailed: it ended without one."""

@@ -1,0 +1,1 @@
+"""What four services cost that each take a frame and give one: ``python -m bench.chain``."""
