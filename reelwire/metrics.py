@@ -54,7 +54,7 @@ ENGINE_BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32),
     registry=REGISTRY,
 )
-ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision")
+ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision", "threads")
 MODEL_INFO = _gauge("model_info", "Loaded models.", "model", "version", "sha")
 EFFECT_FRAMES = _counter("effect_frames_total", "Frames that an effect worked on.", "effect")
 EFFECT_FAILED_FRAMES = _counter(

@@ -53,7 +53,10 @@ class Settings(BaseSettings):
     spool_dir: Path = Field(Path(tempfile.gettempdir()), description="Folder for uploads.")
     model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
     asset_root: Path | None = Field(None, description="Pictures, LUTs, fonts for effects.")
-    engine_threads: int = Field(1, ge=0, le=256, description="Threads of one inference; 0: all.")
+    engine_threads: int = Field(1, ge=0, le=256, description="Threads of one inference; 0: all usable cores.")
+    codec_threads: int = Field(
+        2, ge=1, le=64, description="Threads of one video encoder; its bytes vary by it."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["text", "json"] = Field("text", description="Form of a log line.")
 

@@ -17,6 +17,8 @@ from reelwire import __version__
 from reelwire.cli.console import EXIT_ERROR, out
 from reelwire.cli.group import free_ports
 from reelwire.errors import ReelwireError
+from reelwire.settings import load_settings
+from reelwire.threads import in_words, thread_count, usable_cores
 
 PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
 
@@ -55,6 +57,7 @@ def examine() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "backends": {"onnxruntime": _backend(), "gpu": _gpu()},
+        "threads": _threads(),
         "shared memory": _shared_memory(),
         "free loopback ports": ", ".join(map(str, free_ports(4))),
     }
@@ -82,6 +85,20 @@ def _gpu() -> str:
     if _version("onnxruntime-gpu") == "not installed":
         return 'no: onnxruntime-gpu is not installed; pip install "reelwire[cuda]" instead of [cpu]'
     return "a driver and onnxruntime-gpu are there; this version runs models on the CPU"
+
+
+def _threads() -> dict[str, str]:
+    """What services that this shell starts take; see docs/settings.md."""
+    try:
+        settings = load_settings()
+    except ReelwireError as error:
+        return {"no": error.message}
+    return {
+        "usable cores": str(usable_cores()),
+        "an inference": f"{in_words(thread_count(settings.engine_threads))} (REELWIRE_ENGINE_THREADS)",
+        "a video encoder": f"{in_words(settings.codec_threads)} (REELWIRE_CODEC_THREADS)",
+        "a decoder": in_words(1),
+    }
 
 
 def _shared_memory() -> str:

@@ -51,6 +51,10 @@ class Engine(Protocol):
         """ "fp32", "fp16" or "int8"."""
 
     @property
+    def threads(self) -> int:
+        """That one ``run`` works on."""
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """What ``run`` must be given."""
 

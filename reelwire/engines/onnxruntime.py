@@ -15,6 +15,7 @@ import onnxruntime
 from reelwire.engines.backend import UNKNOWN, Array, TensorSpec, check_inputs
 from reelwire.engines.graph import GraphFacts
 from reelwire.errors import ModelUnusable
+from reelwire.threads import thread_count
 
 NUMPY_NAME = {
     "tensor(float)": "float32",
@@ -58,14 +59,16 @@ class OnnxRuntimeEngine:
     device = "cpu"
 
     def __init__(self, facts: GraphFacts, threads: int) -> None:
-        """``threads`` of one inference, 0: all cores. ModelUnusable: the graph cannot be loaded."""
+        """``threads`` of one inference, 0: all usable cores. ModelUnusable: the graph cannot be loaded."""
+        self.threads = thread_count(threads)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.use_deterministic_compute = True
         options.log_severity_level = FATAL
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for pool in ("intra_op", "inter_op"):
+            options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
         self.precision = facts.precision
         try:
             self._session = onnxruntime.InferenceSession(

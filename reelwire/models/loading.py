@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from reelwire.models.location import ModelLocation
 from reelwire.models.manifest import Manifest, read_manifest
 from reelwire.models.spec import ModelSpec
 from reelwire.models.understand import understand
+from reelwire.threads import in_words
 from reelwire.v1.config_pb2 import PinnedModel
 
+log = logging.getLogger(__name__)
 DIGITS_OF_VERSION = 12
 
 
@@ -75,6 +78,11 @@ class MeasuredEngine:
         return self._engine.precision
 
     @property
+    def threads(self) -> int:
+        """As ``Engine``."""
+        return self._engine.threads
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """As ``Engine``."""
         return self._engine.inputs
@@ -128,8 +136,7 @@ class LoadedModel:
 
     def close(self) -> None:
         """Frees the engine."""
-        labels = (self.engine.backend, self.engine.device, self.engine.precision)
-        metrics.ENGINE_INFO.remove(self.name, *labels)
+        metrics.ENGINE_INFO.remove(self.name, *_labels(self.engine))
         metrics.MODEL_INFO.remove(self.name, self.version, self.sha256[:DIGITS_OF_VERSION])
         self.engine.close()
 
@@ -143,6 +150,14 @@ def load_model(files: ModelFiles, backend: str, threads: int) -> LoadedModel:
     except BaseException:
         engine.close()
         raise
-    metrics.ENGINE_INFO.labels(name, engine.backend, engine.device, engine.precision).set(1)
+    metrics.ENGINE_INFO.labels(name, *_labels(engine)).set(1)
     metrics.MODEL_INFO.labels(name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]).set(1)
+    log.info(
+        "model %s@%s runs on %s, %s, %s, %s",
+        name, files.version, engine.backend, engine.device, engine.precision, in_words(engine.threads),
+    )  # fmt: skip
     return LoadedModel(name, files, spec, MeasuredEngine(engine, name))
+
+
+def _labels(engine: Engine) -> tuple[str, ...]:
+    return engine.backend, engine.device, engine.precision, str(engine.threads)

@@ -13,6 +13,7 @@ from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough
+from reelwire.threads import limit_picture_threads
 from reelwire.v1.config_pb2 import EffectConfig
 from reelwire.v1.pipeline_pb2 import Control, Notice
 from services.editor.assets import Assets
@@ -49,6 +50,7 @@ class EditorFactory:
         folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
         self._assets = Assets(settings.asset_root)
+        limit_picture_threads(settings.engine_threads)
         self.library = ModelLibrary(folders, threads=settings.engine_threads)
         self.kinds = find_effects()
 

@@ -13,9 +13,12 @@ from services.encoder.stage import EncoderFactory
 
 
 def _calls(factory: StageFactory, settings: Settings) -> tuple[UnaryCall, ...]:
-    del factory, settings
+    del factory
+    threads = settings.codec_threads
     return (
-        UnaryCall("ListFormats", ListFormatsRequest, ListFormatsResponse, lambda request: list_formats()),
+        UnaryCall(
+            "ListFormats", ListFormatsRequest, ListFormatsResponse, lambda request: list_formats(threads)
+        ),
     )
 
 

@@ -16,7 +16,6 @@ from reelwire.errors import BadParameter, CodecMissing, choose_from
 from reelwire.media import VideoFormat
 from reelwire.v1.config_pb2 import VideoEncoderConfig
 
-ENCODER_THREADS = 2  # fixed, so that the output does not depend on the machine
 DEFAULT_GOP_FRAMES = 250
 LIVE_GOP_S = 2
 DEFAULT_RATE = Fraction(30)  # for rate control where the input does not say
@@ -28,7 +27,8 @@ X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "
 class EncoderKind:
     """One encoder. ``preset_option`` takes one of ``presets``; ``quality_range`` is its own scale.
     ``live_bitrate_options``: in place of ``live_options`` where a bit rate is asked for. ``max_rate``: most
-    frames per second that its rate control may be told; pts are exact anyway."""
+    frames per second that its rate control may be told; pts are exact anyway. ``{threads}`` in an option
+    stands for their number."""
 
     encoder: str
     codec: str
@@ -44,6 +44,7 @@ class EncoderKind:
     hardware: bool = False
     live_bitrate_options: Mapping[str, str] = field(default_factory=dict)
     max_rate: int = 1000
+    max_threads: int = 64
 
 
 def _numbers(first: int, last: int) -> tuple[str, ...]:
@@ -59,7 +60,8 @@ KINDS = (
     ),
     EncoderKind(
         "libx265", "hevc", "preset", X_PRESETS, "veryfast", "ultrafast", 24, (0, 51),
-        {"forced-idr": "1", "x265-params": "log-level=none:pools=2:frame-threads=1"}, {"tune": "zerolatency"},
+        {"forced-idr": "1", "x265-params": "log-level=none:pools={threads}:frame-threads=1"},
+        {"tune": "zerolatency"},
     ),
     EncoderKind(
         "libvpx-vp9", "vp9", "cpu-used", _numbers(0, 9), "5", "8", 32, (0, 63),
@@ -67,9 +69,10 @@ KINDS = (
     ),
     EncoderKind(
         "libsvtav1", "av1", "preset", _numbers(0, 13), "10", "11", 34, (1, 63),
-        {"svtav1-params": "lp=2"}, {"svtav1-params": "lp=2:pred-struct=1"},
+        {"svtav1-params": "lp={threads}"}, {"svtav1-params": "lp={threads}:pred-struct=1"},
         # Without lookahead SVT-AV1 has a constant bit rate only.
-        live_bitrate_options={"svtav1-params": "lp=2:pred-struct=1:rc=2"}, max_rate=240,
+        live_bitrate_options={"svtav1-params": "lp={threads}:pred-struct=1:rc=2"}, max_rate=240,
+        max_threads=3,  # levels in truth, of which higher ones hold more frames
     ),
     EncoderKind(
         "h264_nvenc", "h264", "preset", _NVENC, "p4", "p2", 22, (0, 51),
@@ -95,6 +98,7 @@ class Choice:
     bitrate_bps: int
     gop_frames: int
     live: bool
+    threads: int
 
 
 def find_kind(name: str) -> EncoderKind:
@@ -107,8 +111,10 @@ def find_kind(name: str) -> EncoderKind:
     raise BadParameter(choose_from("video codec", asked, known), field="encoder.video.codec")
 
 
-def choose(config: VideoEncoderConfig, video: VideoFormat, *, live: bool) -> Choice:
-    """Checks what the stream asks for. BadParameter names the field, what came and what is expected."""
+def choose(config: VideoEncoderConfig, video: VideoFormat, *, live: bool, threads: int) -> Choice:
+    """Checks what the stream asks for. BadParameter names the field, what came and what is expected.
+
+    ``threads`` of the encoder: never of the machine's number of cores, since the bytes depend on it."""
     kind = find_kind(config.codec)
     preset = config.preset or (kind.live_preset if live else kind.preset)
     if preset not in kind.presets:
@@ -132,7 +138,9 @@ def choose(config: VideoEncoderConfig, video: VideoFormat, *, live: bool) -> Cho
         options[kind.quality_option] = str(quality)
     rate = video.frame_rate or DEFAULT_RATE
     gop = config.gop_frames or (max(1, round(rate * LIVE_GOP_S)) if live else DEFAULT_GOP_FRAMES)
-    return Choice(kind, tuple(options.items()), config.bitrate_bps, gop, live)
+    threads = min(threads, kind.max_threads)
+    told = tuple((name, value.format(threads=threads)) for name, value in options.items())
+    return Choice(kind, told, config.bitrate_bps, gop, live, threads)
 
 
 def open_encoder(choice: Choice, video: VideoFormat, *, headers_apart: bool = False) -> Any:
@@ -147,7 +155,7 @@ def open_encoder(choice: Choice, video: VideoFormat, *, headers_apart: bool = Fa
         context.width, context.height, context.pix_fmt = video.width, video.height, "yuv420p"
         context.time_base = video.time_base
         context.framerate = min(video.frame_rate or DEFAULT_RATE, Fraction(kind.max_rate))
-        context.thread_count = ENCODER_THREADS
+        context.thread_count = choice.threads
         context.gop_size = choice.gop_frames
         context.bit_rate = choice.bitrate_bps
         context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709

@@ -20,9 +20,9 @@ DEFAULTS = ("libx264", "aac")
 
 
 @cache
-def list_formats() -> ListFormatsResponse:
-    """Every encoder, really opened once, and every container."""
-    codecs = [_picture(kind) for kind in KINDS] + [_sound(codec) for codec in ENCODERS]
+def list_formats(threads: int) -> ListFormatsResponse:
+    """Every encoder, really opened once with so many threads, and every container."""
+    codecs = [_picture(kind, threads) for kind in KINDS] + [_sound(codec) for codec in ENCODERS]
     named = {codec.codec for codec in codecs}
     containers = [
         ContainerInfo(
@@ -36,7 +36,7 @@ def list_formats() -> ListFormatsResponse:
     return ListFormatsResponse(codecs=codecs, containers=containers)
 
 
-def _picture(kind: EncoderKind) -> CodecInfo:
+def _picture(kind: EncoderKind, threads: int) -> CodecInfo:
     info = CodecInfo(
         codec=kind.codec,
         encoder=kind.encoder,
@@ -45,7 +45,7 @@ def _picture(kind: EncoderKind) -> CodecInfo:
         is_default=kind.encoder in DEFAULTS,
     )
     try:
-        choice = choose(VideoEncoderConfig(codec=kind.encoder), PROBE, live=False)
+        choice = choose(VideoEncoderConfig(codec=kind.encoder), PROBE, live=False, threads=threads)
         info.lag_frames = measured_lag_frames(choice)
         info.usable = True
     except ReelwireError as error:

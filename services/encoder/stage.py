@@ -114,7 +114,9 @@ class EncoderStage(PassThrough):
 class Tracks:
     """The encoders of a stream by track, and what each gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        """``threads`` of each video encoder."""
+        self._threads = threads
         self.pictures: dict[int, PictureEncoder] = {}
         self.sounds: dict[int, SoundEncoder] = {}
         self.inputs: list[Offer] = []
@@ -132,7 +134,8 @@ class Tracks:
             case _ if offer.kind is PayloadKind.FRAMES:
                 layout = PixelLayout.I420 if PixelLayout.I420 in offer.layouts else offer.layouts[0]
                 taken = offer.settled(layout)
-                picture = PictureEncoder(choose(config.video, taken.video, live=live), taken.video)
+                choice = choose(config.video, taken.video, live=live, threads=self._threads)
+                picture = PictureEncoder(choice, taken.video)
                 self.pictures[offer.track] = picture
                 self._note_padding(taken.video, picture.video)
                 self._put(taken, picture.format)
@@ -172,7 +175,7 @@ class EncoderFactory:
     name = "encoder"
 
     def __init__(self, settings: Settings) -> None:
-        del settings
+        self._threads = settings.codec_threads
 
     def open(self, opening: Opening) -> Opened:
         """Opens an encoder for each track.
@@ -184,7 +187,7 @@ class EncoderFactory:
             raise BadParameter("nothing to encode: no track was offered", field="offers")
         if config.container:
             streamable(config.container)
-        tracks = Tracks()
+        tracks = Tracks(self._threads)
         for offer in opening.offers:
             tracks.add(offer, config, live=opening.live)
         for remark in tracks.remarks:

@@ -14,6 +14,7 @@ from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough, Stage
+from reelwire.threads import limit_picture_threads
 from reelwire.v1.pipeline_pb2 import Control
 from services.generator.inference import FrameModel
 from services.generator.picture_stage import Picture, PictureStage
@@ -42,6 +43,7 @@ class GeneratorFactory:
         check_backend(AUTO)
         folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
+        limit_picture_threads(settings.engine_threads)
         self.library = ModelLibrary(folders, threads=settings.engine_threads)
 
     def open(self, opening: Opening) -> Opened:

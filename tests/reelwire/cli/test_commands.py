@@ -135,6 +135,8 @@ def test_doctor_says_what_this_machine_has() -> None:
     assert told["backends"]["onnxruntime"].startswith("usable")
     assert told["backends"]["gpu"]
     assert "MiB" in told["shared memory"]
+    assert told["threads"]["an inference"] == "1 thread (REELWIRE_ENGINE_THREADS)"
+    assert told["threads"]["a video encoder"] == "2 threads (REELWIRE_CODEC_THREADS)"
     assert len(told["free loopback ports"].split(", ")) == 4
 
 

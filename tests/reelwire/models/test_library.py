@@ -132,7 +132,13 @@ def test_loaded_models_their_engines_and_every_run_are_in_the_metrics(tmp_path: 
     library = ModelLibrary([tmp_path])
     model = library.open("measured")
     info = {"model": "measured", "version": "3", "sha": model.sha256[:12]}
-    engine = {"model": "measured", "backend": "onnxruntime", "device": "cpu", "precision": "fp32"}
+    engine = {
+        "backend": "onnxruntime",
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": "1",
+        "model": "measured",
+    }
     run = {"model": "measured", "backend": "onnxruntime", "precision": "fp32"}
     assert REGISTRY.get_sample_value("reelwire_model_info", info) == 1
     assert REGISTRY.get_sample_value("reelwire_engine_info", engine) == 1

@@ -209,7 +209,7 @@ def test_a_wrong_container_is_refused_before_anything_starts() -> None:
 
 
 def test_hardware_that_does_not_open_is_refused_with_the_reason() -> None:
-    listed = {codec.encoder: codec for codec in list_formats().codecs}
+    listed = {codec.encoder: codec for codec in list_formats(2).codecs}
     if listed["h264_nvenc"].usable:
         pytest.skip("this machine has a working NVENC")
     assert listed["h264_nvenc"].problem
@@ -218,7 +218,7 @@ def test_hardware_that_does_not_open_is_refused_with_the_reason() -> None:
 
 
 def test_the_list_says_what_is_usable_and_how_many_frames_it_holds() -> None:
-    answer = list_formats()
+    answer = list_formats(2)
     listed = {codec.encoder: codec for codec in answer.codecs}
     assert all(listed[kind.encoder].usable for kind in KINDS if not kind.hardware)
     assert listed["libx264"].lag_frames > 0
