@@ -20,7 +20,6 @@ from bench.pair import Contender, run_pair
 from bench.processes import PairFailed
 from bench.report import say
 from bench.table import Gate, Key, Table, missed
-from reelwire.settings import Settings
 
 FRAMES = ("1280x720", "1920x1080")
 LAYOUTS = ("RGB24", "I420")
@@ -34,7 +33,7 @@ SATURATED, PACED = "saturated", "30 fps"
 
 def pinned(place: str) -> dict[str, str]:
     """Settings under which pixels lie in this place on every hop."""
-    return {"REELWIRE_PIXELS": place} if "pixels" in Settings.model_fields else {}
+    return {"REELWIRE_PIXELS": place}
 
 
 def contenders() -> list[Contender]:
@@ -134,6 +133,14 @@ GATES = (
 )
 
 
+def failed(table: Table) -> bool:
+    """Says why; True where a gate is missed, or where ours could not be measured."""
+    unknown = [name for name in OURS.values() if name in table.not_measured]
+    for name in unknown:
+        say(f"failed: {name} was not measured: {table.not_measured[name]}")
+    return missed(table, GATES) or bool(unknown)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hop", description=str(__doc__).split("\n")[0])
@@ -157,10 +164,7 @@ def main() -> None:
     measure(table, chosen, todo, given.rounds)
     add_ratios(table, todo)
     table.print(as_json=given.json)
-    failed = [name for name in OURS.values() if name in table.not_measured]
-    for name in failed:
-        say(f"failed: {name} was not measured: {table.not_measured[name]}")
-    sys.exit(missed(table, GATES) or bool(failed))
+    sys.exit(failed(table))
 
 
 if __name__ == "__main__":

@@ -154,3 +154,8 @@ class Meter:
     def report(self) -> None:
         """One line on standard output."""
         print(json.dumps({"took_ns": self.took_ns}), flush=True)
+
+
+def print_address(address: str) -> None:
+    """Where a consumer listens: one line on standard output."""
+    print(json.dumps({"address": address}), flush=True)

@@ -52,6 +52,7 @@ class Echo:
         self._pool = pool
         self.back = 0
         self.warm = asyncio.Event()
+        self.heard = asyncio.Event()
         self.stopped = False
         self.round_trips_ns: list[tuple[int, int]] = []  # when it came back, and how long it took
 
@@ -72,6 +73,7 @@ class Echo:
             now = time.monotonic_ns()
             self.round_trips_ns.append((now, now - chunk.payload.pts[0]))
             self.back += 1
+            self.heard.set()
             if self.back == WARM_FRAMES:
                 self.warm.set()
 
@@ -100,16 +102,20 @@ async def run(address: str, pid: int, crowd: Crowd) -> dict[str, Any]:
 
 
 async def _window(echoes: list[Echo], seconds: float, pids: tuple[int, ...]) -> dict[str, Any]:
+    """Longer than ``seconds`` only where a stream had nothing back in that time."""
     before, from_ns, cpu_from_s = [echo.back for echo in echoes], time.monotonic_ns(), cpu_s(pids)
+    for echo in echoes:
+        echo.heard.clear()
     await asyncio.sleep(seconds)
+    await asyncio.gather(*(echo.heard.wait() for echo in echoes))
     after, to_ns, cpu_to_s = [echo.back for echo in echoes], time.monotonic_ns(), cpu_s(pids)
     trips = [trip for echo in echoes for at, trip in echo.round_trips_ns if from_ns <= at <= to_ns]
     return {
         "frames": [late - early for early, late in zip(before, after, strict=True)],
         "seconds": (to_ns - from_ns) / 1e9,
         "cpu_s": cpu_to_s - cpu_from_s,
-        "p50_ms": percentile(trips, 50) / 1e6 if trips else 0.0,
-        "p99_ms": percentile(trips, 99) / 1e6 if trips else 0.0,
+        "p50_ms": percentile(trips, 50) / 1e6,
+        "p99_ms": percentile(trips, 99) / 1e6,
     }
 
 

@@ -23,7 +23,8 @@ class PairFailed(Exception):
 class Started:
     """One process that runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: BinaryIO) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], errors: BinaryIO) -> None:
+        self._name = name
         self._process = process
         self._errors = errors
         self.pid = process.pid
@@ -44,7 +45,8 @@ class Started:
             status = self._process.wait()
             self._errors.seek(0)
             words = self._errors.read()[-LAST_WORDS_BYTES:].decode(errors="replace").strip()
-            raise PairFailed(f"{self._process.args!r} ended with status {status}: {words}")
+            newest = words.splitlines()[-1] if words else "no word"
+            raise PairFailed(f"{self._name} ended with status {status}: {newest}")
         return dict(json.loads(text))
 
 
@@ -66,7 +68,7 @@ def started(
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield Started(process, errors)
+            yield Started(" ".join((module, *arguments[:1])), process, errors)
         finally:
             limit.cancel()
             process.stdin.close()

@@ -2,19 +2,26 @@
 
     python -m bench.service read|echo|identity [--stage generator]
 
-Settings come from the environment, as for every service. ``read`` reads every byte and gives nothing back
+Settings come from the environment, as for every service, but for the port: it takes a free one and prints its
+address as a line of JSON when it can be reached. ``read`` reads every byte and gives nothing back
 until the stream ends, when it accounts for all frames as trimmed; ``echo`` reads and gives back; ``identity``
-gives back unread. The first two print one line of JSON when a stream has ended: when each frame was read.
+gives back unread. The first two print another line when a stream has ended: when each frame was read.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from bench.load import Meter
+from bench.load import Meter, print_address
+from reelwire.cli.group import free_ports
+from reelwire.cli.processes import HOST, POLL_S
 from reelwire.media import Chunk, Dropped, DropReason, Frames
 from reelwire.server import Service, main
 from reelwire.stage import Opened, Opening, PassThrough, StageFactory
@@ -75,8 +82,22 @@ def factory_for(work: str, stage: str) -> StageFactory:
 
 
 def serve(work: str, stage: str) -> int:
-    """Until it is told to stop; gives the exit status."""
+    """Until it is told to stop; gives the exit status. Prints its address when it can be reached."""
+    (port,) = free_ports(1)
+    os.environ["REELWIRE_PORT"] = str(port)
+    threading.Thread(target=_when_reachable, args=(port,), daemon=True).start()
     return main(Service(lambda settings: factory_for(work, stage)))
+
+
+def _when_reachable(port: int) -> None:
+    while True:
+        try:
+            socket.create_connection((HOST, port)).close()
+        except OSError:
+            time.sleep(POLL_S)
+        else:
+            print_address(f"{HOST}:{port}")
+            return
 
 
 if __name__ == "__main__":

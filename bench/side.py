@@ -15,7 +15,7 @@ import sys
 import threading
 from importlib import import_module
 
-from bench.load import Load, Meter, Work
+from bench.load import Load, Meter, Work, print_address
 
 
 def end_with_stdin() -> None:
@@ -34,7 +34,7 @@ def main(side: str, peer: str, work_text: str, address: str = "", pid: str = "")
     work, module, meter = Work(**json.loads(work_text)), import_module(f"bench.peers.{peer}"), Meter()
     end_with_stdin()
     if side == "consume":
-        module.consume(work, meter, lambda where: print(json.dumps({"address": where}), flush=True))
+        module.consume(work, meter, print_address)
         return
     load = Load(work, [os.getpid(), *([int(pid)] if pid else [])])
     place = module.produce(work, load, meter, address)

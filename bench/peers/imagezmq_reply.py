@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.load import Load, Meter, Work
-from reelwire.cli.group import free_ports
 
 NAME = "imagezmq REQ/REP"
 NEEDS = ("imagezmq",)
@@ -18,9 +17,8 @@ def consume(work: Work, meter: Meter, listening: Callable[[str], None]) -> None:
     import imagezmq
 
     del work
-    address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-    with imagezmq.ImageHub(open_port=address) as hub:
-        listening(address)
+    with imagezmq.ImageHub(open_port="tcp://127.0.0.1:*") as hub:
+        listening(hub.zmq_socket.last_endpoint.decode())
         while True:
             text, pixels = hub.recv_image()
             if text == END:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
 import grpc
@@ -11,7 +10,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.load import Load, Meter, Work
 from bench.service import serve
-from reelwire.cli.group import free_ports
 from reelwire.client import Stream, connect
 from reelwire.media import Chunk, Frames, Offer, PayloadKind
 from reelwire.memory import keep_freed_buffers
@@ -25,11 +23,8 @@ START_TIMEOUT_S = 30.0
 
 
 def consume(work: Work, meter: Meter, listening: Callable[[str], None]) -> None:
-    """A service, until it is told to stop; its stage tells what was measured."""
-    del meter
-    (port,) = free_ports(1)
-    os.environ["REELWIRE_PORT"] = str(port)
-    listening(f"127.0.0.1:{port}")
+    """A service, until it is told to stop, which tells where it listens and what its stage measured."""
+    del meter, listening
     serve("echo" if work.echo else "read", STAGE)
 
 

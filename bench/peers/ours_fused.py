@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from bench.load import Load, Meter, Work
 from bench.peers.ours import STAGE
 from bench.service import ReadingFactory
+from reelwire.cli.processes import HOST
 from reelwire.client import connect
+from reelwire.hosted import Service
 from reelwire.media import Chunk, Frames, Offer, PayloadKind
 from reelwire.memory import keep_freed_buffers
+from reelwire.server import Server
+from reelwire.settings import load_settings
 from reelwire.stage import Opened, Opening, PassThrough
-from reelwire.testing import addresses_of, loopback
 from reelwire.v1.config_pb2 import Policy, StreamConfig
 
 NAME = "ours"
@@ -74,12 +77,17 @@ def produce(work: Work, load: Load, meter: Meter, address: str) -> str:
 async def _stream(work: Work, load: Load, meter: Meter) -> str:
     reader = ReadingFactory(STAGE, echo=False, tell=lambda read: meter.took_ns.extend(read.took_ns))
     config = StreamConfig(route=[SOURCE, STAGE], policy=Policy.POLICY_LOSSLESS, chunk_frames=1)
-    async with (
-        loopback([SourceFactory(work, load), reader]) as servers,
-        connect(addresses_of(servers)) as reelwire,
-        reelwire.stream(config) as stream,
-    ):
-        await stream.ready()
-        async for _ in stream.chunks():
-            pass
-        return stream.told.accepted[STAGE].transport
+    source = SourceFactory(work, load)
+    server = Server([Service(lambda settings: source), Service(lambda settings: reader)], load_settings())
+    await server.start()
+    try:
+        async with (
+            connect({SOURCE: f"{HOST}:{server.port}"}) as reelwire,
+            reelwire.stream(config) as stream,
+        ):
+            await stream.ready()
+            async for _ in stream.chunks():
+                pass
+            return stream.told.accepted[STAGE].transport
+    finally:
+        await server.stop()
