@@ -24,11 +24,12 @@ from bench.load import Work
 from bench.processes import PairFailed, Started, started
 from bench.report import say
 from bench.table import Gate, Key, Sample, Table, missed
+from reelwire.hop.place import IN_PROCESS, INLINE, SHARED_MEMORY
 
-SHARED, INLINE = "shared_memory", "inline"
 PACED_FPS = 30.0
 WITHIN_S = 7200.0  # then nothing of it is left, whatever happened
-OURS = (SHARED, INLINE)
+OURS = (SHARED_MEMORY, IN_PROCESS, INLINE)
+PINNED = (SHARED_MEMORY, INLINE)  # between all; the producer is never in one process with them
 SIDES = (LIMIT, *OURS, STOCK)
 FRAMES = "1280x720:RGB24,1920x1080:I420"
 GATES = (
@@ -67,13 +68,14 @@ class Sides:
     def __init__(self, stack: ExitStack, names: tuple[str, ...]) -> None:
         """PairFailed: one does not start."""
         self._processes: dict[str, Started] = {}
+        say(f"starting {', '.join(names)}")
         for name in names:
-            say(f"starting {name}")
-            environment = {"REELWIRE_PIXELS": name} if name in OURS else {}
+            environment = {"REELWIRE_PIXELS": name} if name in PINNED else {}
             command = "bench.chain.side", name, str(WITHIN_S)
             side = started(*command, environment=environment, within_s=WITHIN_S)
             self._processes[name] = stack.enter_context(side)
-            self._processes[name].line()
+        for process in self._processes.values():
+            process.line()
 
     def run(self, case: Case, work: Work) -> Sample:
         """One window. PairFailed: it gave none."""

@@ -1,4 +1,4 @@
-"""Ours: four services, each a process, and a program with the SDK as producer."""
+"""Ours: four services, each a process or all in one, and a program with the SDK as producer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench.table import Sample
 from reelwire.cli.group import free_ports
 from reelwire.client import Stream, connect
 from reelwire.hop.checks import STAGES
+from reelwire.hop.place import IN_PROCESS, SHARED_MEMORY
 from reelwire.media import Chunk, Frames, Offer, Packets, PayloadKind
 from reelwire.memory import keep_freed_buffers
 from reelwire.v1.config_pb2 import Policy, StreamConfig
@@ -53,8 +54,11 @@ class Ours:
         return sample(load, meter)
 
     def _check_places(self, stream: Stream) -> None:
-        found = {stage: accepted.transport for stage, accepted in stream.told.accepted.items()}
-        if set(found.values()) != {self._place}:
+        found = [stream.told.accepted[stage].transport for stage in STAGES]
+        first = (
+            SHARED_MEMORY if self._place == IN_PROCESS else self._place
+        )  # that the producer shares with them
+        if found != [first, *[self._place] * (len(STAGES) - 1)]:
             raise WrongPlace(f"pixels lay {found}, expected {self._place}")
 
 
@@ -68,22 +72,28 @@ async def _receive(stream: Stream, returned: Returned) -> None:
 
 @contextmanager
 def running(place: str, within_s: float) -> Iterator[Ours]:
-    """Four processes, serving; ended after ``within_s`` at the latest."""
+    """The services, serving; ended after ``within_s`` at the latest."""
     keep_freed_buffers()
-    addresses = dict(zip(STAGES, (f"127.0.0.1:{port}" for port in free_ports(len(STAGES))), strict=True))
+    groups = (STAGES,) if place == IN_PROCESS else tuple((stage,) for stage in STAGES)
+    ports = dict(zip(groups, free_ports(len(groups)), strict=True))
+    addresses = {stage: f"127.0.0.1:{port}" for group, port in ports.items() for stage in group}
     with ExitStack() as stack:
         pids = []
-        for stage, address in addresses.items():
+        for group, port in ports.items():
             environment = {
-                "REELWIRE_PORT": address.partition(":")[2],
+                "REELWIRE_PORT": str(port),
                 "REELWIRE_LOG_LEVEL": "warning",
                 "REELWIRE_DRAIN_S": "1",
                 "REELWIRE_STOP_WITH_STDIN": "1",
-                **{f"REELWIRE_{other.upper()}_ADDR": each for other, each in addresses.items()},
+                **{
+                    f"REELWIRE_{other.upper()}_ADDR": addresses[other]
+                    for other in STAGES
+                    if other not in group
+                },
             }
-            command = "bench.chain.service", stage
+            command = "bench.chain.service", *group
             service = stack.enter_context(started(*command, environment=environment, within_s=within_s))
             pids.append(service.pid)
-        for address in addresses.values():
+        for address in set(addresses.values()):
             wait_until_serving(address)
         yield Ours(place, addresses, pids)

@@ -22,6 +22,7 @@ def run_bench(name: str, gates: Sequence[Gate], *arguments: str) -> dict[str, An
     command = [sys.executable, "-m", f"bench.{name}", *BRIEFLY, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode in (0, 1), done.stderr
+    assert done.stdout, done.stderr
     data: dict[str, Any] = json.loads(done.stdout)
     assert {"machine", "versions", "rows", "ratios"} <= set(data)
     assert all(set(row) >= FIELDS and row["fps"] > 0 and row["cpu_ms"] > 0 for row in data["rows"])

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.chain.__main__ import GATES
+from bench.chain.__main__ import GATES, OURS, SIDES
 from bench.chain.stages import UNTOUCHED, WRITING, chain_stages, written
 from bench.chain.window import Returned, WrongPixels
 from bench.load import Meter, Work, noise
@@ -19,9 +19,10 @@ WORK = Work(64, 48, "RGB24", 0.0, 1.0)
 
 
 def test_the_chain_prints_a_row_for_each_way_and_its_status_says_whether_a_gate_is_missed() -> None:
-    data = run_bench("chain", GATES, "--frames", "320x180:RGB24", "--sides", "limit,stock")
+    data = run_bench("chain", GATES, "--frames", "320x180:RGB24")
     names = [(row["name"], row["mode"]) for row in data["rows"]]
-    assert len(names) == len(set(names)) == 4
+    assert len(names) == len(set(names)) == 2 * len(SIDES) + len(OURS)
+    assert {gate.ratio for gate in GATES} <= set(data["ratios"])
     assert {row["frame"] for row in data["rows"]} == {"320x180"}
     assert all(row["p99_ms"] >= row["p50_ms"] > 0 for row in data["rows"])
 
