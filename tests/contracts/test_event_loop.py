@@ -20,14 +20,18 @@ import pytest
 from reelwire import testing
 from reelwire.client import Reelwire, connect, connect_blocking, sinks, source
 from reelwire.hop.checks import STAGES
+from reelwire.hop.place import INLINE, SHARED_MEMORY
+from reelwire.hop.rings import pixel_policy
 from reelwire.media import Chunk, ContainerBytes, Frames, Offer, PayloadKind, Sound, SoundFormat
 from reelwire.server import Service
-from reelwire.stage import Opened, Opening, Stage, StageFactory
-from reelwire.testing import IdentityFactory, IdentityStage, addresses_of, frames, loopback, small_video
+from reelwire.settings import Settings
+from reelwire.stage import StageFactory
+from reelwire.testing import IdentityFactory, addresses_of, frames, loopback, small_video
 from reelwire.v1.config_pb2 import StreamConfig
 from services.preprocess.probe import Probing
 from services.preprocess.spool import Spool
 from tests.contracts.loop_guard import LoopGuard
+from tests.contracts.loop_stage import LoopFactory
 from tests.contracts.watched_memory import CAN_WATCH
 
 pytestmark = pytest.mark.skipif(not CAN_WATCH, reason="memory can be watched on Linux only")
@@ -42,6 +46,7 @@ TEST_FACTORIES = [
     for _, factory in inspect.getmembers(testing, inspect.isclass)
     if factory.__module__ == testing.__name__ and {"open", "close"} <= vars(factory).keys()
 ]
+PLACES = (SHARED_MEMORY, INLINE)
 ROUTES = [STAGES[first:last] for first in range(4) for last in range(first + 1, 5) if first < last]
 
 
@@ -58,11 +63,11 @@ def guard() -> Iterator[LoopGuard]:
 
 @asynccontextmanager
 async def serving(
-    guard: LoopGuard, services: Iterable[Service | StageFactory]
+    guard: LoopGuard, services: Iterable[Service | StageFactory], place: str = "auto"
 ) -> AsyncIterator[dict[str, str]]:
-    """Addresses of the services, which the guard sees."""
+    """Addresses of the services, which the guard sees; ``place``: as REELWIRE_PIXELS."""
     seen = [guard.service(each) if isinstance(each, Service) else guard.factory(each) for each in services]
-    async with loopback(seen) as servers:
+    async with loopback(seen, {"pixels": place}) as servers:
         yield addresses_of(servers)
 
 
@@ -112,13 +117,15 @@ def config_for(route: Iterable[str]) -> StreamConfig:
     return stream
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("route", ROUTES, ids="-".join)
 async def test_frames_through_the_services_are_never_worked_on_or_touched_by_a_loop(
-    guard: LoopGuard, route: tuple[str, ...]
+    guard: LoopGuard, route: tuple[str, ...], place: str
 ) -> None:
+    pixels = pixel_policy(Settings(pixels=place))
     async with (
-        serving(guard, [SERVICES[stage] for stage in route]) as addresses,
-        connect(addresses) as reelwire,
+        serving(guard, [SERVICES[stage] for stage in route], place) as addresses,
+        connect(addresses, pixels) as reelwire,
     ):
         assert await carry(reelwire, config_for(route), pictures(guard)) >= COUNT
     assert guard.found == []
@@ -165,7 +172,6 @@ async def test_an_upload_in_large_pieces_is_copied_elsewhere(guard: LoopGuard, t
     assert guard.touches
 
 
-@pytest.mark.xfail(reason="the lane lays a payload out before it hands it to the copier")
 async def test_frames_that_lie_in_no_one_piece_are_gathered_elsewhere(guard: LoopGuard) -> None:
     async with serving(guard, [IdentityFactory("editor")]) as addresses, connect(addresses) as reelwire:
         mirrored = pictures(guard, lambda pixels: pixels[:, :, ::-1])
@@ -222,33 +228,6 @@ async def test_listings_and_probes_are_answered_on_threads(
 
 def names(guard: LoopGuard) -> set[str]:
     return {call.rpartition(".")[2] for call in guard.calls}
-
-
-class LoopStage(IdentityStage):
-    """Wrong on purpose: has its loop do its work."""
-
-    def __init__(self, inner: Stage, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner = inner
-        self._loop = loop
-
-    def feed(self, chunk: Chunk) -> Iterable[Chunk]:
-        async def work() -> list[Chunk]:
-            return list(self._inner.feed(chunk))
-
-        return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
-
-
-class LoopFactory(IdentityFactory):
-    """Opens a guarded stage, and has the loop run it."""
-
-    def __init__(self, guard: LoopGuard) -> None:
-        super().__init__("editor")
-        self._guarded = guard.factory(IdentityFactory("editor"))
-        self._loop = asyncio.get_running_loop()
-
-    def open(self, opening: Opening) -> Opened:
-        opened = self._guarded.open(opening)
-        return replace(opened, stage=LoopStage(opened.stage, self._loop))
 
 
 async def test_a_stage_that_works_on_the_loop_is_found(guard: LoopGuard) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from reelwire.hop.slots import SlotView
+
 SA_SIGINFO = 4
 OPEN, SHUT = mmap.PROT_READ | mmap.PROT_WRITE, 0
 MIN_BYTES = 64 * 1024 + 1
@@ -77,11 +79,10 @@ class WatchedMemory:
         self._restore()
 
     def watch(self, buffer: Any) -> None:
-        """From now on: a bytes object, or an array or view of memory of Python's or NumPy's own. Smaller than
-        64 KiB, or memory of somebody else's (a mapping that must be given back): nothing is done."""
-        root = _root(buffer)
-        data = np.frombuffer(root, np.uint8) if isinstance(root, bytes | bytearray) else root
-        if not isinstance(data, np.ndarray) or data.nbytes < MIN_BYTES:
+        """From now on: bytes, or an array or view of memory, whoever made it. Nothing is done for less than
+        64 KiB, nor for a slot of a ring, which must be given back."""
+        data = _whole(buffer)
+        if data is None or data.nbytes < MIN_BYTES:
             return
         middle = (data.ctypes.data + data.nbytes // 2) // mmap.PAGESIZE * mmap.PAGESIZE
         if middle not in self._kept:
@@ -110,12 +111,15 @@ class WatchedMemory:
         self._libc.sigaction(signal.SIGSEGV, ctypes.byref(self._before), None)
 
 
-def _root(buffer: Any) -> Any:
-    """Whose memory it is."""
+def _whole(buffer: Any) -> Any:
+    """All of the memory that a buffer is a part of, as an array; None: it is not to be kept."""
+    array = None
     while True:
         if isinstance(buffer, memoryview):
             buffer = buffer.obj
-        elif isinstance(buffer, np.ndarray) and buffer.base is not None:
-            buffer = buffer.base
+        elif isinstance(buffer, np.ndarray):
+            array, buffer = buffer, buffer.base
+        elif isinstance(buffer, bytes | bytearray):
+            return np.frombuffer(buffer, np.uint8)
         else:
-            return buffer
+            return None if isinstance(buffer, SlotView | mmap.mmap) else array
