@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,13 +15,17 @@ from reelwire import metrics
 from reelwire.client import connect
 from reelwire.client.stream import Stream
 from reelwire.hop.checks import STAGES
+from reelwire.hop.place import IN_PROCESS, INLINE, SHARED_MEMORY
 from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PayloadKind, read_only
+from reelwire.server import Server, Service
+from reelwire.settings import Settings
 from reelwire.stage import StageFactory
 from reelwire.testing import addresses_of, loopback, picture, small_video
 from reelwire.v1.config_pb2 import Input, Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import StageSummary, Summary
 from tests.contracts.live_stages import LIVENESS_S, Watched, WatchedFactory, Work, factories_of
 
+PLACES = (SHARED_MEMORY, INLINE, IN_PROCESS)
 VIDEO = small_video(16, 16)
 NO_BUDGET_MS = 60_000  # more than any test takes
 HELD_EACH_HOP = 5  # two chunks ready, two under credit, one at work
@@ -159,15 +163,35 @@ async def until(what: str, happened: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
+async def serving(
+    factories: Sequence[StageFactory], place: str, settings: Mapping[str, Any]
+) -> AsyncIterator[dict[str, str]]:
+    """All of them, with pixels there between them; gives the addresses."""
+    if place != IN_PROCESS:
+        async with loopback(factories, {**settings, "pixels": place}) as servers:
+            yield addresses_of(servers)
+        return
+    services = [Service(lambda settings, factory=factory: factory) for factory in factories]  # type: ignore[misc]
+    server = Server(services, Settings(**{"drain_s": 0.0, **settings}))
+    await server.start()
+    try:
+        yield {factories[0].name: f"127.0.0.1:{server.port}"}
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
 async def live_chain(
     slow: str,
     work: Work,
     *,
     url: str = "",
     budget_ms: int = NO_BUDGET_MS,
+    place: str = SHARED_MEMORY,
     settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Chain]:
-    """A stream that is ready. ``url``: what preprocess opens; empty: the test sends frames."""
+    """A stream that is ready. ``url``: what preprocess opens; empty: the test sends frames. ``place``: where
+    pixels lie between the services."""
     factories = factories_of(slow, work, url)
     config = StreamConfig(route=STAGES, policy=Policy.POLICY_LIVE, latency_budget_ms=budget_ms)
     if url:
@@ -175,10 +199,11 @@ async def live_chain(
         config.preprocess.mute = True
     offers = () if url else (Offer(0, PayloadKind.FRAMES, VIDEO, (VIDEO.layout,)),)
     async with (
-        loopback(list(factories.values()), settings) as servers,
-        connect(addresses_of(servers)) as reelwire,
+        serving(list(factories.values()), place, settings or {}) as addresses,
+        connect(addresses) as reelwire,
     ):
         before = counted()
         async with reelwire.stream(config, offers) as stream:
             await stream.ready()
+            assert {stream.told.accepted[stage].transport for stage in STAGES[1:]} == {place}
             yield Chain(stream, factories, before=before)

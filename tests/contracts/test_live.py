@@ -12,7 +12,7 @@ import pytest
 from reelwire.errors import DeadlineExceeded
 from reelwire.hop.checks import STAGES
 from reelwire.media import DropReason
-from tests.contracts.live_chain import HELD_EACH_HOP, SOURCE, Chain, counted, live_chain, until
+from tests.contracts.live_chain import HELD_EACH_HOP, PLACES, SOURCE, Chain, counted, live_chain, until
 from tests.contracts.live_stages import LIVENESS_S, Gate, Watched, takes
 from tests.e2e.callers import active
 
@@ -34,10 +34,13 @@ def newest_kept(chain: Chain, source: str) -> bool:
     return seen["reelwire_frames_total", "preprocess", "in"] == COUNT
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("slow", STAGES)
-async def test_a_slow_stage_anywhere_makes_the_caller_drop_its_oldest_and_nobody_else(slow: str) -> None:
+async def test_a_slow_stage_anywhere_makes_the_caller_drop_its_oldest_and_nobody_else(
+    slow: str, place: str
+) -> None:
     gate = Gate()
-    async with live_chain(slow, gate) as chain:
+    async with live_chain(slow, gate, place=place) as chain:
         await chain.send(*range(COUNT))  # never waits, although one stage takes nothing
         gate.open()
         await asyncio.gather(chain.stream.end(), chain.receive())
@@ -104,10 +107,13 @@ async def test_of_a_burst_the_newest_frame_comes_through_and_a_pause_ends_nothin
     assert set(chain.lost) <= {(SOURCE, DropReason.OVERLOAD)}
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("late", STAGES[1:])
-async def test_a_frame_past_its_budget_is_told_to_later_stages_and_worked_on_by_none(late: str) -> None:
+async def test_a_frame_past_its_budget_is_told_to_later_stages_and_worked_on_by_none(
+    late: str, place: str
+) -> None:
     gate, budget_s = Gate(), 0.5
-    async with live_chain(late, gate, budget_ms=int(budget_s * 1000)) as chain:
+    async with live_chain(late, gate, budget_ms=int(budget_s * 1000), place=place) as chain:
         receiving = asyncio.create_task(chain.receive())
         held: Watched = chain.watched(late)
         await chain.send(0)
@@ -125,8 +131,8 @@ async def test_a_frame_past_its_budget_is_told_to_later_stages_and_worked_on_by_
         await chain.stream.end()
         await receiving
     chain.check()
-    for place, stage in enumerate(chain.stages):
-        if place >= STAGES.index(late):
+    for number, stage in enumerate(chain.stages):
+        if number >= STAGES.index(late):
             assert not {1, 2, 3} & set(chain.watched(stage.stage).fed)
         missed = chain.lost[stage.stage, DropReason.LATE]
         assert chain.missed(stage.stage) == missed, "one frame in each chunk"
