@@ -2,10 +2,11 @@
 
     python -m bench.pipeline [--json] [--rounds 5] [--seconds 2] [--threads 1]
 
-decode → scale → model → contrast → H.264, from the shipped clip into an MP4 file, without sound. The peers do
-it one frame after the other, and with a thread for each step. The services are up before the first round and
-the plain process loads its model before its clock starts. Rounds alternate; the order inside a round does
-too. CPU is that of all processes, the client's with them.
+decode → scale → model → contrast → H.264, from the shipped clip into an MP4 file, without sound. Ours: four
+services, each a process, and all four in one. The peers do it one frame after the other, and with a thread
+for each step. The services are up before the first round and the plain process loads its model before its
+clock starts. Rounds alternate; the order inside a round does too. CPU is that of all processes, the client's
+with them.
 
 Exit status 1 where a gate is missed.
 """
@@ -19,18 +20,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import av
 
 from bench.load import cpu_s
+from bench.peers.ours import wait_until_serving
 from bench.plain import Work
+from bench.processes import started
 from bench.report import say
 from bench.table import Gate, Key, Sample, Table, missed
-from reelwire.cli.group import Group, running_services
+from reelwire.cli.group import free_ports, running_services
 from reelwire.client import Reelwire, connect
 from reelwire.errors import ReelwireError
 from reelwire.hop.checks import STAGES
@@ -38,11 +41,14 @@ from reelwire.models.library import SHIPPED
 from reelwire.v1.config_pb2 import EffectConfig, StreamConfig
 
 CLIP = Path(__file__).resolve().parent.parent / "assets" / "bigbuckbunny.mp4"
-SEQUENTIAL, THREADED, SERVICES = "plain process", "plain process, threads", "four services"
-SIDES = (SEQUENTIAL, THREADED, SERVICES)
+SEQUENTIAL, THREADED = "plain process", "plain process, threads"
+SERVICES, FUSED = "four services", "four services, one process"
+SIDES = (SEQUENTIAL, THREADED, SERVICES, FUSED)
+WITHIN_S = 7200.0  # then nothing of it is left, whatever happened
 GATES = (
     Gate(f"{SERVICES} / {SEQUENTIAL}", 1.05, least=True),
     Gate(f"{SERVICES} / {THREADED}", 0.8, least=True),
+    Gate(f"{FUSED} / {THREADED}", 0.95, least=True),
 )
 Run = Callable[[Path, Path], Awaitable[Sample]]
 
@@ -68,14 +74,14 @@ def stream_config(work: Work) -> StreamConfig:
     return config
 
 
-def services_side(name: str, group: Group, reelwire: Reelwire, work: Work) -> Side:
-    """Through services that are up."""
-    pids = {os.getpid(), *(service.process.pid for service in group.services.values())}
+def services_side(name: str, reelwire: Reelwire, pids: Sequence[int], work: Work) -> Side:
+    """Through services that are up, which are the processes ``pids``."""
+    all_pids = (os.getpid(), *pids)
 
     async def run_services(clip: Path, out: Path) -> Sample:
-        before_s = cpu_s(tuple(pids))
+        before_s = cpu_s(all_pids)
         result = await reelwire.process_file(clip, out, stream_config(work), overwrite=True)
-        return _sample(count_frames(out), result.wall_s, cpu_s(tuple(pids)) - before_s)
+        return _sample(count_frames(out), result.wall_s, cpu_s(all_pids) - before_s)
 
     return Side(name, run_services)
 
@@ -110,17 +116,33 @@ async def start_sides(stack: AsyncExitStack, work: Work) -> list[Side]:
     environment = {"REELWIRE_ENGINE_THREADS": str(work.threads)}
     say("starting the services")
     group = await stack.enter_async_context(running_services(environment=environment))
-    reelwire = await stack.enter_async_context(connect(group.addresses))
+    apart = await stack.enter_async_context(connect(group.addresses))
+    address, pid = stack.enter_context(one_process(environment))
+    fused = await stack.enter_async_context(connect(dict.fromkeys(STAGES, address)))
+    pids = [service.process.pid for service in group.services.values()]
     return [
         plain_side(SEQUENTIAL, work),
         plain_side(THREADED, replace(work, threaded=True)),
-        services_side(SERVICES, group, reelwire, work),
+        services_side(SERVICES, apart, pids, work),
+        services_side(FUSED, fused, [pid], work),
     ]
+
+
+@contextmanager
+def one_process(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Address and id of a process that hosts all four services, serving."""
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    own = {"REELWIRE_PORT": str(port), "REELWIRE_DRAIN_S": "1", "REELWIRE_STOP_WITH_STDIN": "1"}
+    with started("services", *STAGES, environment={**environment, **own}, within_s=WITHIN_S) as services:
+        wait_until_serving(address)
+        yield address, services.pid
 
 
 async def measure(work: Work, clip: Path, rounds: int) -> Table:
     """One unmeasured round to warm up, then ``rounds`` of all sides. SystemExit: unequal work was done."""
-    table = Table({**asdict(work), "model": Path(work.model).name, "clip": clip.name, "rounds": rounds})
+    said = {name: value for name, value in asdict(work).items() if name != "threaded"}
+    table = Table({**said, "model": Path(work.model).name, "clip": clip.name, "rounds": rounds})
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         sides = await start_sides(stack, work)
@@ -144,7 +166,13 @@ def _key(work: Work, name: str) -> Key:
 
 
 def _compare(table: Table, work: Work) -> None:
-    for ours, peer in ((SERVICES, SEQUENTIAL), (SERVICES, THREADED), (THREADED, SEQUENTIAL)):
+    for ours, peer in (
+        (SERVICES, SEQUENTIAL),
+        (SERVICES, THREADED),
+        (FUSED, THREADED),
+        (FUSED, SEQUENTIAL),
+        (THREADED, SEQUENTIAL),
+    ):
         table.divide(f"{ours} / {peer}", "fps", _key(work, ours), _key(work, peer))
 
 
