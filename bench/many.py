@@ -1,6 +1,6 @@
 """The client process of ``bench.streams``: many streams at once on one event loop.
 
-    python -m bench.many ADDRESS PID '{"streams": 8, "width": 320, "height": 180, "seconds": 2}'
+    python -m bench.many ADDRESS PID '{"streams": 8, "width": 320, "height": 180, "seconds": 4}'
 
 PID: the service's. Prints one line of JSON: frames that came back to each stream in the window, and their
 round trips.

@@ -1,6 +1,6 @@
 """How many streams one service carries at once: 1, 8, 32 and 128 of 320x180, as fast as they go.
 
-    python -m bench.streams [--json] [--rounds 5] [--seconds 2] [--streams 8 --streams 32] [--place inline]
+    python -m bench.streams [--json] [--rounds 5] [--seconds 4] [--streams 8 --streams 32] [--place inline]
 
 One client process, one service process that gives each frame back, fresh for each run. The clock starts when
 all streams are open and each has had frames back, and stops before the first one ends. Fairness is the
@@ -102,7 +102,7 @@ def main() -> None:
     add = parser.add_argument
     add("--json", action="store_true", help="print JSON")
     add("--rounds", type=int, default=5, help="measured rounds of each")
-    add("--seconds", type=float, default=2.0, help="of each window")
+    add("--seconds", type=float, default=4.0, help="of each window")
     add("--streams", action="append", type=int, help="at once; may be said again; default: 1 8 32 128")
     add("--place", action="append", choices=PLACES, help="of pixels; may be said again; default: both")
     given = parser.parse_args()
