@@ -5,8 +5,8 @@
 One producer, one consumer that reads every byte, each a process of its own, fresh for each run; as fast as it
 goes and at 30 frames per second. ``ours`` is the SDK and a service, with pixels in each place. Only ``echo``
 rows give frames back: their times are round trips, all others from sending to the last byte read. The other
-ways come with ``pip install ".[bench]"``; one that is missing is not measured. Exit status 1 beyond a gate, or
-where ours could not be measured.
+ways come with ``pip install ".[bench]"``; one that is missing is not measured. Exit status 1 beyond a gate,
+or where ours could not be measured.
 """
 
 from __future__ import annotations
