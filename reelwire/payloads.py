@@ -77,7 +77,7 @@ def describe(chunk: Chunk, header: pb.Chunk, offered: VideoFormat | None) -> Non
     match payload:
         case Frames():
             header.pts.extend(payload.pts)
-            if payload.format != offered:
+            if payload.format is not offered and payload.format != offered:
                 header.video.CopyFrom(video_to_proto(payload.format))
         case Packets():
             header.pts.extend(packet.pts for packet in payload.packets)

@@ -15,6 +15,8 @@ from reelwire.errors import BadParameter, choose_from
 PREFIX = "REELWIRE_"
 MESSAGE_OVERHEAD_BYTES = 64 * 1024
 """Room for a message's header beside its payload."""
+DEFAULT_MESSAGE_BYTES = (32 << 20) - MESSAGE_OVERHEAD_BYTES
+"""With its header below 32 MiB, above which glibc returns every buffer to the system."""
 
 SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - Linux's memory, not a folder for temporary files
 
@@ -33,7 +35,9 @@ class Settings(BaseSettings):
     editor_addr: str = Field("", description="Address of the editor; several with commas.")
     encoder_addr: str = Field("", description="Address of the encoder; several with commas.")
     stream_slots: int = Field(8, ge=1, le=1024, description="Streams at once; one more is refused.")
-    max_message_bytes: int = Field(32 << 20, ge=1 << 20, le=512 << 20, description="Largest payload.")
+    max_message_bytes: int = Field(
+        DEFAULT_MESSAGE_BYTES, ge=1 << 20, le=512 << 20, description="Largest payload."
+    )
     max_frame_pixels: int = Field(7680 * 4320, ge=1, description="Width x height of a frame.")
     max_duration_s: float = Field(6 * 3600, gt=0, description="Longest input; live feeds have none.")
     max_upload_bytes: int = Field(4 << 30, ge=1, description="Largest uploaded file.")

@@ -26,6 +26,7 @@ _BATCH_TAG = 0x4A  # field 9, length-delimited: ProcessRequest.batch and Process
 _BATCHED_TAG = b"\x0a"  # field 1, length-delimited: Batch.messages
 BATCHED_BYTES = 64 * 1024  # a larger message goes alone: it would be copied once more
 BATCH_MESSAGES = 64
+SMALL_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -46,11 +47,10 @@ class RawChunk:
     @property
     def cost(self) -> int:
         """What the chunk takes of its track's credit: frames for FRAMES, bytes for all else; 1 at least."""
-        if self.worth:
-            return self.worth
-        if self.header.kind == pb.PAYLOAD_KIND_FRAMES:
-            return max(1, len(self.header.pts))
-        return max(1, len(self.payload))
+        if not self.worth:
+            frames = self.header.kind == pb.PAYLOAD_KIND_FRAMES
+            self.worth = max(1, len(self.header.pts if frames else self.payload))
+        return self.worth
 
 
 def _varint(value: int) -> bytes:
@@ -120,7 +120,7 @@ def parse_chunk(data: bytes) -> RawChunk | None:
 
 def parse(data: bytes, kind: type[Message]) -> Message | RawChunk:
     """Any message of a stream. InvalidArgument: not such a message, or an empty one."""
-    raw = parse_chunk(data)
+    raw = parse_chunk(data) if len(data) > SMALL_BYTES else None  # copied sooner than found
     if raw is not None:
         return raw
     try:

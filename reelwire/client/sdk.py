@@ -21,12 +21,11 @@ from reelwire.hop.checks import STAGES
 from reelwire.hop.rings import PixelPolicy, pixel_policy
 from reelwire.hop.sweeper import Sweeper
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, PixelLayout, VideoFormat
-from reelwire.settings import read_settings
+from reelwire.settings import DEFAULT_MESSAGE_BYTES, read_settings
 from reelwire.status import from_rpc_error
 from reelwire.v1 import pipeline_pb2 as rpc
 from reelwire.v1.config_pb2 import StreamConfig
 
-MAX_MESSAGE_BYTES = 32 << 20
 LIST_TIMEOUT_S = 120.0  # a first ListFormats opens every encoder
 PROBE_TIMEOUT_S = 600.0  # with the upload
 PROBE_PIECE_BYTES = 64 << 10  # both ends read and write these on their event loops
@@ -48,7 +47,7 @@ class Reelwire:
         self._copier = ThreadPoolExecutor(COPIER_THREADS, thread_name_prefix="copy")
         policy = pixels or pixel_policy(read_settings())
         self._connection = Connection(
-            Channels(MAX_MESSAGE_BYTES),
+            Channels(DEFAULT_MESSAGE_BYTES),
             self._copier,
             {stage: tuple(part.strip() for part in text.split(",")) for stage, text in addresses.items()},
             policy,

@@ -15,16 +15,21 @@ from reelwire.hop.calling import CallerResources, Destination, Listeners
 from reelwire.hop.calls import RemoteCall
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
+from reelwire.hop.filler import Filler
+from reelwire.hop.handshake import gather
+from reelwire.hop.inline import COPY_ON_LOOP_BYTES
 from reelwire.hop.lane import LanePolicy
 from reelwire.hop.ledger import merged
-from reelwire.hop.place import INLINE
 from reelwire.hop.rings import PixelPolicy, StreamRings
 from reelwire.hop.sweeper import Sweeper
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.media import Chunk, Dropped, Frames, Offer, PayloadKind
+from reelwire.parts import parts_of
 from reelwire.payloads import read_chunk
+from reelwire.settings import DEFAULT_MESSAGE_BYTES
 from reelwire.v1.config_pb2 import PinnedModel, Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted, Control, Notice, ProcessRequest, Summary
+from reelwire.wire import RawChunk
 
 DEFAULT_BUDGET_MS = 500
 DEFAULT_START_TIMEOUT_S = 30.0
@@ -93,8 +98,10 @@ class Stream:
                     fallback=self._on_fallback,
                 ),
             ),
-            LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
+            LanePolicy("client", STALL_TIMEOUT_S, droppable=live, gather=gather(config)),
         )
+        lane = self._caller.lane
+        lane.filler = Filler(connection.copier, lane.wake, self.abandon)
         self._caller.lane.on_drop = self._on_drop
         self._error: Exception | None = None
         self._ready: asyncio.Task[Accepted] | None = None
@@ -168,16 +175,13 @@ class Stream:
     async def send(self, chunk: Chunk, *, age_us: int = 0) -> None:
         """Sends under credit: waits where the service is busy. LIVE frames never wait: the oldest go.
 
-        ``age_us``: microseconds since capture.
+        ``age_us``: microseconds since capture. What is larger than a message goes in several. TooLarge: one
+        frame is.
         """
         now = now_us()
         budget_us = self._budget_us if isinstance(chunk.payload, Frames) else 0
-        item = Outgoing(chunk, Arrival(now, now - age_us, budget_us=budget_us))
-        lane = self._caller.lane
-        if isinstance(chunk.payload, Frames) and lane.place.name != INLINE:
-            loop = asyncio.get_running_loop()
-            item.kept = await loop.run_in_executor(self._connection.copier, lane.place.keep, chunk.payload)
-        await lane.put(item)
+        for part in parts_of(chunk, DEFAULT_MESSAGE_BYTES):
+            await self._caller.lane.put(Outgoing(part, Arrival(now, now - age_us, budget_us=budget_us)))
 
     async def control(self, control: Control) -> None:
         """A change from a pts on."""
@@ -191,11 +195,19 @@ class Stream:
         """What comes back, until the stream has ended. Raises what a stage raised."""
         while (raw := await self._caller.returned.get()) is not None:
             try:
-                yield read_chunk(raw, self._caller.returns[raw.header.track])
+                yield await self._read(raw)
             finally:
                 self._caller.taken(raw)
         if self._error is not None:
             raise self._error
+
+    async def _read(self, raw: RawChunk) -> Chunk:
+        """Numbers are looked at one by one: not on the event loop where they are many."""
+        offer = self._caller.returns[raw.header.track]
+        if offer.kind is PayloadKind.FRAMES or len(raw.payload) <= COPY_ON_LOOP_BYTES:
+            return read_chunk(raw, offer)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._connection.copier, read_chunk, raw, offer)
 
     def abandon(self, error: Exception) -> None:
         """Whoever sends cannot go on: the stream is over, and whoever receives gets ``error``."""

@@ -44,11 +44,13 @@ class RemoteCall:
         )
         self._call = method()
         self._peer = f"{stage} at {address}"
+        self._connected = False
 
     async def write(self, wire: Wire) -> bool:
         """As Call.write."""
         assert isinstance(wire, bytes)
-        return await send(self._call, wire)
+        self._connected = await send(self._call, wire, connected=self._connected)
+        return self._connected
 
     async def read(self) -> AsyncIterator[Wire]:
         """As Call.read."""

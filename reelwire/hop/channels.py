@@ -37,8 +37,8 @@ def process_path(stage: str) -> str:
 Sendable = grpc.aio.StreamStreamCall[bytes, bytes] | grpc.aio.StreamUnaryCall[bytes, Any]
 
 
-async def send(call: Sendable, data: bytes) -> bool:
-    """Writes one message; False where the call is over.
+async def send(call: Sendable, data: bytes, *, connected: bool = False) -> bool:
+    """Writes one message; False where the call is over. ``connected``: one has been written before.
 
     The library's own ``write`` marks a call that the other end has just ended as failed by itself: the true
     status, and whatever the other end still said, its accounts among it, are lost. So the core's operation is
@@ -46,7 +46,8 @@ async def send(call: Sendable, data: bytes) -> bool:
     """
     core = getattr(call, "_cython_call", None)
     try:
-        await call.wait_for_connection()
+        if not connected:
+            await call.wait_for_connection()
         if core is None:
             await call.write(data)
         else:

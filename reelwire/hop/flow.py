@@ -14,7 +14,6 @@ from reelwire.media import Offer, PayloadKind, SoundFormat
 SOUND_CREDIT_S = 12  # 10 s of interleave and 2 s of lag, so that sound never starves the picture
 BYTES_CREDIT = 4 << 20
 FRAMES_CREDIT_BYTES = 64 << 20  # most raw pixels under way on one hop, where two chunks are fewer
-COALESCE_CHUNKS = 4
 
 
 def window_for(offer: Offer, chunk_frames: int, chunks: int) -> int:
@@ -90,12 +89,13 @@ class ReceiveWindow:
 
     def take(self, track: int, cost: int) -> bool:
         """The stage took a chunk out of the queue. True: announce the new total now and not later, because
-        the sender is about to run out or enough has gathered."""
+        half of the window has gathered, or the sender is out of credit and nothing is left to work on."""
         state = self._tracks[track]
         state.taken += cost
         state.unannounced_chunks += 1
-        starved = state.received + state.window // 2 >= state.announced
-        return starved or state.unannounced_chunks >= COALESCE_CHUNKS
+        gathered = state.taken + state.window - state.announced
+        idle = state.received <= state.taken and state.received >= state.announced
+        return idle or gathered >= state.window // 2
 
     def announce(self, track: int) -> int:
         """The total to send."""
@@ -113,6 +113,9 @@ class ReceiveWindow:
         state = self._tracks.get(track)
         return state.received - state.taken if state else 0
 
-    def starved(self) -> bool:
-        """True when the sender can send nothing on some track until this end takes more."""
-        return any(state.received >= state.announced for state in self._tracks.values())
+    def is_short(self) -> bool:
+        """True when the sender has used half of what it may send on some track, and would be told more."""
+        return any(
+            state.unannounced_chunks and 2 * (state.announced - state.received) <= state.window
+            for state in self._tracks.values()
+        )

@@ -20,12 +20,19 @@ from reelwire.v1.config_pb2 import Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted
 
 LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
+GATHER_CHUNKS = 4
 
 
 def credit_chunks(config: StreamConfig) -> int:
     """Chunks that may be under way on each hop."""
     live = config.policy == Policy.POLICY_LIVE
     return config.credit_chunks or (LIVE_CREDIT_CHUNKS if live else FILE_CREDIT_CHUNKS)
+
+
+def gather(config: StreamConfig) -> int:
+    """Chunks that may wait for each other, for a few milliseconds: none where delay is what counts."""
+    live = config.policy == Policy.POLICY_LIVE
+    return 1 if live else max(1, min(GATHER_CHUNKS, credit_chunks(config) // 2))
 
 
 def offers_of(config: StreamConfig, settings: Settings) -> tuple[Offer, ...]:
@@ -70,7 +77,7 @@ def next_hop(
             credit_chunks(config),
             listeners,
         ),
-        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source),
+        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source, gather=gather(config)),
     )
 
 

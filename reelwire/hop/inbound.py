@@ -1,7 +1,7 @@
 """The receiving half of a stream at one service: order, credit and acks toward the caller.
 
-Runs on the event loop. Credits and acks are gathered for up to 5 ms or four chunks, unless the caller is
-about to run out.
+Runs on the event loop. Credits, acks and releases are gathered: until half of the credit is used, for 5 ms
+where the caller has less than that left, for 50 ms where it has plenty and nobody waits for them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from reelwire.settings import MESSAGE_OVERHEAD_BYTES
 from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse, Release
 from reelwire.wire import RawChunk
 
+PATIENT_S = 0.05
+
 
 class Inbound:
     """What comes from the caller, and what it is told about it."""
@@ -38,6 +40,7 @@ class Inbound:
         self._taken: dict[int, tuple[int, int]] = {}  # track → seq and arrival of the newest chunk taken
         self._ack_due: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._hurried = False
 
     def begin(self, inputs: Sequence[Offer], chunk_frames: int, chunks: int) -> dict[int, int]:
         """The stage takes these tracks: grants the first credit. Gives the totals."""
@@ -101,7 +104,7 @@ class Inbound:
         track = queued.raw.header.track
         self._taken[track] = (queued.raw.header.seq, queued.arrival.at_us)
         if self._window.take(track, queued.raw.cost):
-            self._announce(track)
+            self.flush()
         else:
             self._later()
 
@@ -114,7 +117,7 @@ class Inbound:
         """Tells the caller all that was gathered."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._hurried = None, False
         for track in self._window.pending():
             self._announce(track)
         for track, seq in self._ack_due.items():
@@ -132,12 +135,14 @@ class Inbound:
             self._timer.cancel()
 
     def _later(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COALESCE_S, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self.flush()
+        if self._hurried:
+            return
+        self._hurried = self._window.is_short()
+        if self._timer is None or self._hurried:
+            if self._timer is not None:
+                self._timer.cancel()
+            wait_s = COALESCE_S if self._hurried else PATIENT_S
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self.flush)
 
     def _announce(self, track: int) -> None:
         seq, arrived_us = self._taken[track]

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from reelwire.errors import Stalled
 from reelwire.hop.clock import now_us
+from reelwire.hop.filler import Filler
 from reelwire.hop.flow import SendWindow
-from reelwire.hop.overload import inheriting, may_drop, overloaded
+from reelwire.hop.gathering import Gathering
+from reelwire.hop.overload import drop_oldest, may_drop
 from reelwire.hop.place import Place, Wire
 from reelwire.hop.round_trips import RoundTrips
+from reelwire.hop.stall import Stall
 from reelwire.hop.timing import Outgoing
-from reelwire.media import Chunk, Dropped, VideoFormat
+from reelwire.media import Chunk, Dropped, Frames, VideoFormat
 from reelwire.payloads import cost, dropped_to_proto
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Credit
@@ -30,11 +33,18 @@ MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a
 
 @dataclass(frozen=True)
 class LanePolicy:
-    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes."""
+    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes.
+    ``gather``: small messages that may wait for each other; 1: none does."""
 
     stage: str
     stall_timeout_s: float
     droppable: bool = False
+    gather: int = 1
+
+    @property
+    def pending(self) -> int:
+        """Chunks ready and not yet under credit, for each track."""
+        return max(PENDING_CHUNKS, self.gather)
 
 
 class Lane:
@@ -56,6 +66,9 @@ class Lane:
         self._gone = False
         self.place = place
         self.takes_batches = False  # the other end does
+        self.filler: Filler | None = None  # for an end whose chunks are not in their place when they are put
+        self._gathering = Gathering(policy.gather)
+        self._stall = Stall(policy.stall_timeout_s, self._room)
         self.window = SendWindow()
         self.formats: dict[int, VideoFormat] = {}
         self.on_sent: Callable[[Chunk], None] = lambda chunk: None
@@ -100,7 +113,7 @@ class Lane:
         """Queues a chunk where there is room for it now. Safe from the thread of the one who alone puts on
         this track; ``wake`` is to be called on the event loop after it."""
         queue = self._pending.setdefault(item.chunk.track, deque())
-        if self._policy.droppable or len(queue) >= PENDING_CHUNKS or self._error is not None:
+        if self._policy.droppable or len(queue) >= self._policy.pending or self._error is not None:
             return False
         if not queue:
             self._moved_us = now_us()
@@ -118,15 +131,18 @@ class Lane:
         if not queue:
             self._moved_us = now_us()  # before, nothing waited to be taken
         if self._policy.droppable and isinstance(item, Outgoing) and may_drop(item.chunk):
-            self._drop_oldest(queue, item)
+            self._make_room(item)
             await asyncio.sleep(0)  # who never waits for its frames must let them be written all the same
         else:
             await self._wait_for_room(queue)
         queue.append(item)
-        self._wake.set()
+        if self.filler is not None and isinstance(item, Outgoing) and isinstance(item.chunk.payload, Frames):
+            self.filler.add(item, self.place)
+        else:
+            self._wake.set()
 
     async def _wait_for_room(self, queue: deque[Outgoing | RawChunk]) -> None:
-        while len(queue) >= PENDING_CHUNKS and self._error is None:
+        while len(queue) >= self._policy.pending and self._error is None:
             await self._progress()
         if self._error is not None:
             raise self._error
@@ -134,12 +150,10 @@ class Lane:
     async def _progress(self) -> None:
         """Until something was written, or the lane failed."""
         self._room.clear()
-        try:
-            # Not wait_for, which forgets a cancel that comes in the same turn as what it waits for (3.11).
-            async with asyncio.timeout(self._policy.stall_timeout_s):
-                await self._room.wait()
-        except TimeoutError:
-            raise self._stalled() from None
+        self._stall.waiting()
+        await self._room.wait()
+        if self._stall.is_over:
+            raise self._stalled()
 
     def _stalled(self) -> Stalled:
         return Stalled(
@@ -147,28 +161,21 @@ class Lane:
             stage=self._policy.stage,
         )
 
-    def _drop_oldest(self, queue: deque[Outgoing | RawChunk], item: Outgoing) -> None:
+    def _make_room(self, item: Outgoing) -> None:
         """Stalled: the receiver took nothing for so long that it can be no overload."""
         if self._error is not None:
             raise self._error
-        if len(queue) < PENDING_CHUNKS:
+        queue = self._pending[item.chunk.track]
+        if len(queue) < self._policy.pending:
             return
         if now_us() - self._moved_us > self._policy.stall_timeout_s * 1e6:
             raise self._stalled()
-        gone = []
-        while len(queue) >= PENDING_CHUNKS:
-            old = queue.popleft()
-            assert isinstance(old, Outgoing)
-            gone.append(old.chunk)
-        lost = [dropped for chunk in gone for dropped in overloaded(chunk, self._policy.stage)]
-        for dropped in lost:
-            self.on_drop(dropped)
-        heir = queue[0] if queue else item
-        assert isinstance(heir, Outgoing)
-        heir.chunk = inheriting(heir.chunk, gone, lost)
+        for lost in drop_oldest(queue, item, self._policy.pending - 1, self._policy.stage):
+            self.on_drop(lost)
 
     async def finish(self) -> None:
         """Waits until all that was put is written. Stalled: nothing moved for too long."""
+        self._gathering.stop()
         self._wake.set()
         while self._busy and self._error is None:
             await self._progress()
@@ -211,11 +218,15 @@ class Lane:
                 self._writing = False
                 self._room.set()
         finally:
+            self._stall.stop()
             self._gone, self._writing = True, False
             self._room.set()
 
     async def _gather(self) -> Sequence[Wire]:
         """What can be written now: one message, or several small ones put together for who reads that."""
+        if self.takes_batches and not self._control and self._gathering.may_wait(self._ready):
+            self._gathering.wait(self._wake.set)
+            return ()
         first = await self._next()
         if first is None:
             return ()
@@ -229,13 +240,23 @@ class Lane:
             assert isinstance(wire, bytes)
             gathered.append(wire)
             size_bytes += len(wire)
+        self._gathering.went(len(gathered))
         return tuple(pack(gathered))
+
+    @property
+    def _ready(self) -> int:
+        """Chunks that could go now."""
+        return sum(
+            sum(map(_is_ready, tuple(queue)))
+            for track, queue in tuple(self._pending.items())
+            if self.window.is_open(track)
+        )
 
     async def _next(self) -> Wire | None:
         if self._control:
             return self._control.popleft()
         for track, queue in tuple(self._pending.items()):
-            if queue and self.window.is_open(track):
+            if queue and self.window.is_open(track) and _is_ready(queue[0]):
                 return await self._number(track, queue.popleft())
         return None
 
@@ -266,3 +287,7 @@ class Lane:
             keyframes=item.chunk.keyframes,
             dropped=[dropped_to_proto(dropped, self._policy.stage) for dropped in item.chunk.dropped],
         )
+
+
+def _is_ready(item: Outgoing | RawChunk) -> bool:
+    return isinstance(item, RawChunk) or item.ready

@@ -27,7 +27,7 @@ from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
 from reelwire.wire import RawChunk, encode_chunk
 
-COALESCE_S = 0.005
+COALESCE_S, RELEASE_S = 0.005, 0.05
 Key = tuple[str, int, int]  # ring, slot, generation
 
 
@@ -137,7 +137,8 @@ class SharedMemory:
 class SlotReader:
     """The receiving end: finds the slots that messages name, and says which are read no more.
 
-    What is done is gathered for 5 ms, or until something else is said anyway (``flush``).
+    What is done is gathered for 50 ms, or until something else is said anyway (``flush``): a sender without
+    a free slot makes another.
     """
 
     def __init__(self, rings: StreamRings, tell: Callable[[Release], None]) -> None:
@@ -168,7 +169,7 @@ class SlotReader:
                 self._loop.call_soon_threadsafe(self._arm)
 
     def _arm(self) -> None:
-        self._loop.call_later(COALESCE_S, self.flush)
+        self._loop.call_later(RELEASE_S, self.flush)
 
     def flush(self) -> None:
         """Says all that was gathered."""

@@ -16,30 +16,39 @@ from reelwire.v1 import media_pb2 as pb
 
 class SlotView:
     """Read-only memory of a slot. Arrays made of it keep it; when the last is gone, ``on_done`` is called
-    with it, from whatever thread that happens on."""
+    with it, from whatever thread that happens on. ``address``: where its bytes begin, inside ``memory``."""
 
-    __slots__ = ("__array_interface__", "_memory", "_on_done", "generation", "ring", "size_bytes", "slot")
+    __slots__ = (
+        "__array_interface__",
+        "_memory",
+        "_on_done",
+        "address",
+        "generation",
+        "ring",
+        "size_bytes",
+        "slot",
+    )
 
     def __init__(
-        self, ref: pb.SlotRef, memory: npt.NDArray[np.uint8], on_done: Callable[[SlotView], None]
+        self,
+        ref: pb.SlotRef,
+        memory: npt.NDArray[np.uint8],
+        address: int,
+        on_done: Callable[[SlotView], None],
     ) -> None:
         self.ring = ref.ring
         self.slot = ref.slot
         self.generation = ref.generation
         self.size_bytes = ref.size_bytes
+        self.address = address
         self._memory = memory  # keeps the mapping
         self._on_done = on_done
         self.__array_interface__ = {
             "version": 3,
             "typestr": "|u1",
-            "shape": (ref.size_bytes,),
-            "data": (self.address, True),
+            "shape": (self.size_bytes,),
+            "data": (address, True),
         }
-
-    @property
-    def address(self) -> int:
-        """Where its bytes begin."""
-        return int(self._memory.__array_interface__["data"][0])
 
     def __del__(self) -> None:
         self._on_done(self)
@@ -52,6 +61,8 @@ class MappedRing:
         self.file = file
         self.name = name
         self._memory = np.frombuffer(file.data, np.uint8)
+        self._address = int(self._memory.__array_interface__["data"][0])
+        self._echoed = False
         self._reader, self._nonce = -1, b""
 
     @classmethod
@@ -61,13 +72,15 @@ class MappedRing:
 
     def introduce(self, reader: int) -> bytes:
         """Writes this reader's nonce; gives it."""
-        self._reader, self._nonce = reader, self.file.write_nonce(reader)
+        self._reader, self._nonce, self._echoed = reader, self.file.write_nonce(reader), False
         return self._nonce
 
     @property
     def is_echoed(self) -> bool:
         """True once the other end has found the nonce: both look at the same memory."""
-        return not self._nonce or self.file.echo(self._reader) == self._nonce
+        if not self._echoed:
+            self._echoed = not self._nonce or self.file.echo(self._reader) == self._nonce
+        return self._echoed
 
     def view(self, ref: pb.SlotRef, on_done: Callable[[SlotView], None]) -> SlotView:
         """The slot's bytes. BadSlot: there is no such slot, it has been filled again since, or it is smaller
@@ -87,7 +100,7 @@ class MappedRing:
             raise BadSlot(
                 f"{ref.size_bytes} bytes in slot {ref.slot}; expected 1 to {entry.capacity}", field="slot"
             )
-        return SlotView(ref, self._memory[entry.offset : entry.offset + ref.size_bytes], on_done)
+        return SlotView(ref, self._memory, self._address + entry.offset, on_done)
 
     def close(self) -> None:
         """No more views; those that exist stay good."""

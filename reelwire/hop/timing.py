@@ -36,6 +36,7 @@ class Outgoing:
     chunk: Chunk
     arrival: Arrival
     kept: Any = None  # a place's Kept, where the pixels lie already
+    ready: bool = True  # False while its pixels are still on their way there
 
 
 class Samples:
@@ -77,6 +78,11 @@ class StageTiming:
         self._newest: Arrival | None = None
         self.queue, self.compute, self.hold = Samples(), Samples(), Samples()
         self.transfer, self.age = Samples(), Samples()
+        self._shown_queue = metrics.STAGE_QUEUE.labels(stage)  # looked up once: each frame uses them
+        self._shown_transfer = metrics.HOP_TRANSFER.labels(stage)
+        self._shown_age = metrics.FRAME_AGE.labels(stage)
+        self._shown_compute = metrics.STAGE_COMPUTE.labels(stage)
+        self._shown_hold = metrics.STAGE_HOLD.labels(stage)
 
     def fed(self, chunk: Chunk, arrival: Arrival, now_us: int) -> None:
         """Work on a chunk begins."""
@@ -91,14 +97,14 @@ class StageTiming:
         queue_us = now_us - arrival.at_us
         self.queue.add(queue_us)
         self.transfer.add(arrival.transfer_us)
-        metrics.STAGE_QUEUE.labels(self._stage).observe(queue_us / 1e6)
-        metrics.HOP_TRANSFER.labels(self._stage).observe(arrival.transfer_us / 1e6)
-        metrics.FRAME_AGE.labels(self._stage).observe((arrival.at_us - arrival.captured_us) / 1e6)
+        self._shown_queue.observe(queue_us / 1e6)
+        self._shown_transfer.observe(arrival.transfer_us / 1e6)
+        self._shown_age.observe((arrival.at_us - arrival.captured_us) / 1e6)
 
     def worked(self, compute_us: int) -> None:
         """One piece of work on frames was done, whether or not anything came out of it."""
         self.compute.add(compute_us)
-        metrics.STAGE_COMPUTE.labels(self._stage).observe(compute_us / 1e6)
+        self._shown_compute.observe(compute_us / 1e6)
 
     def gave(self, chunk: Chunk, compute_us: int, now_us: int) -> Arrival:
         """A chunk comes out after ``compute_us`` of work: gives its age, budget and trace so far."""
@@ -108,7 +114,7 @@ class StageTiming:
         hold_us = max(0, now_us - arrival.started_us - compute_us)
         self.hold.add(hold_us)
         self.age.add(now_us - arrival.captured_us)
-        metrics.STAGE_HOLD.labels(self._stage).observe(hold_us / 1e6)
+        self._shown_hold.observe(hold_us / 1e6)
         if self._encodes:
             metrics.GLASS_TO_GLASS.labels(self._stage).observe((now_us - arrival.captured_us) / 1e6)
         span = pb.Span(

@@ -12,12 +12,15 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from reelwire import metrics
 from reelwire.hop.clock import now_us
 from reelwire.hop.ledger import Ledger, Order, merged
 from reelwire.hop.timing import Arrival, StageTiming
 from reelwire.hop.tracks import picture_in, picture_track
-from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, split_frames
+from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer
+from reelwire.parts import parts_of
 from reelwire.payloads import read_chunk
 from reelwire.stage import Opened, Opening, Stage, StageFactory
 from reelwire.v1.config_pb2 import PinnedModel
@@ -71,6 +74,7 @@ class StageWorker:
         self._passing: dict[int, tuple[Dropped, ...]] = {}  # by track, drops to be told to the next stage
         self._outputs: tuple[Offer, ...] = ()
         self._picture_in = picture_in(opening.offers)
+        self._shown: dict[str, Counter] = {}  # by outcome, looked up once: each frame uses them
         self._lock = Lock()  # the event loop counts what a LIVE source drops
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.ledger = Ledger()
@@ -130,7 +134,8 @@ class StageWorker:
         for dropped in chunk.dropped:
             stage.gap(dropped)
             self._pass(chunk.track, dropped)
-        chunk = replace(chunk, dropped=())  # what others dropped is passed on here, not by the stage
+        if chunk.dropped:
+            chunk = replace(chunk, dropped=())  # what others dropped is passed on here, not by the stage
         budget = queued.arrival.budget_us
         if frames and budget and now - queued.arrival.captured_us > budget:
             self._bury(stage, chunk)
@@ -152,11 +157,11 @@ class StageWorker:
 
     def _drive(self, stage: Stage, chunks: Iterable[Chunk], *, frames: bool) -> None:
         """Pulls all that the stage has; the time between two is work."""
-        iterator, gave = iter(chunks), False
+        iterator, gave, source = iter(chunks), False, self.is_source
         while True:
-            start = now_us() - _idle_us(stage)
+            start = now_us() - (_idle_us(stage) if source else 0)
             chunk = next(iterator, None)
-            compute_us = max(0, now_us() - _idle_us(stage) - start)
+            compute_us = max(0, now_us() - (_idle_us(stage) if source else 0) - start)
             if frames and (chunk is not None or not gave):
                 self.timing.worked(compute_us)
             if chunk is None:
@@ -170,9 +175,9 @@ class StageWorker:
         self._count("made", chunk.made_frames)
         for dropped in chunk.dropped:
             self.lose(dropped)
-        passing = [track for track in self._passing if self._out_track(track) == chunk.track]
-        for track in passing:
-            chunk = replace(chunk, dropped=self._passing.pop(track) + chunk.dropped)
+        if self._passing:
+            for track in [each for each in self._passing if self._out_track(each) == chunk.track]:
+                chunk = replace(chunk, dropped=self._passing.pop(track) + chunk.dropped)
         arrival = self.timing.gave(chunk, compute_us, now_us())
         if self.is_source and self._opening.live and not arrival.budget_us:
             arrival.budget_us = (self._opening.config.latency_budget_ms or 500) * 1000
@@ -181,9 +186,7 @@ class StageWorker:
 
     def _fit(self, chunk: Chunk) -> Iterable[Chunk]:
         """Cut so that no message is over the limit."""
-        if isinstance(chunk.payload, Frames) and self.max_chunk_bytes:
-            return split_frames(chunk, max(1, self.max_chunk_bytes // chunk.payload.format.frame_bytes))
-        return (chunk,)
+        return parts_of(chunk, self.max_chunk_bytes) if self.max_chunk_bytes else (chunk,)
 
     def _negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
         self._outputs = self._agree(offers, models)
@@ -231,7 +234,9 @@ class StageWorker:
 
     def _count(self, outcome: str, frames: int) -> None:
         if frames:
-            metrics.FRAMES.labels(self._name, outcome).inc(frames)
+            if outcome not in self._shown:
+                self._shown[outcome] = metrics.FRAMES.labels(self._name, outcome)
+            self._shown[outcome].inc(frames)
 
 
 def _idle_us(stage: Stage) -> int:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from reelwire.client import connect
-from reelwire.client.sdk import MAX_MESSAGE_BYTES
 from reelwire.client.stream import Stream
 from reelwire.errors import TooLarge
 from reelwire.hop.checks import STAGES
@@ -33,7 +32,7 @@ from reelwire.media import (
     VideoFormat,
 )
 from reelwire.server import Service
-from reelwire.settings import MESSAGE_OVERHEAD_BYTES, Settings
+from reelwire.settings import DEFAULT_MESSAGE_BYTES, MESSAGE_OVERHEAD_BYTES, Settings
 from reelwire.stage import Opened, Opening
 from reelwire.testing import IdentityFactory, IdentityStage, frames, small_video
 from reelwire.v1.config_pb2 import StreamConfig
@@ -93,7 +92,6 @@ def assert_closed(summary: Summary, stages: Iterable[str], in_frames: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="Stream.send does not cut what is larger than a message")
 async def test_a_large_chunk_of_the_sdk_goes_there_and_back_in_messages_below_the_limit() -> None:
     route = ["generator", "editor"]
     given = noise()
@@ -106,7 +104,7 @@ async def test_a_large_chunk_of_the_sdk_goes_there_and_back_in_messages_below_th
     for part in parts:
         assert np.array_equal(part.pixels, given.pixels[start : start + len(part)])
         start += len(part)
-    assert sizes.largest_bytes <= limit(MAX_MESSAGE_BYTES)
+    assert sizes.largest_bytes <= limit(DEFAULT_MESSAGE_BYTES)
     assert_closed(summary, route, COUNT)
 
 
@@ -123,8 +121,8 @@ async def test_a_large_chunk_that_a_service_makes_arrives_in_messages_below_the_
     pts = sum((chunk.payload.pts for chunk in back if isinstance(chunk.payload, Frames)), ())
     assert len(pts) == COUNT
     assert list(pts) == sorted(set(pts))
-    assert max(sizes.there["generator"]) > MAX_MESSAGE_BYTES // 2, "as many frames in each as fit"
-    assert sizes.largest_bytes <= limit(MAX_MESSAGE_BYTES)
+    assert max(sizes.there["generator"]) > DEFAULT_MESSAGE_BYTES // 2, "as many frames in each as fit"
+    assert sizes.largest_bytes <= limit(DEFAULT_MESSAGE_BYTES)
     assert_closed(stream.summary, route, COUNT)
 
 
@@ -175,7 +173,6 @@ MADE: dict[str, tuple[Offer, Chunk]] = {
         Chunk(0, ContainerBytes(ramp(5_000_000))),
     ),
 }
-NOT_CUT = pytest.mark.xfail(reason="the worker cuts frames only")
 
 
 def content(chunks: Iterable[Chunk]) -> bytes:
@@ -194,9 +191,7 @@ def content(chunks: Iterable[Chunk]) -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.parametrize(
-    "kind", [each if each == "frames" else pytest.param(each, marks=NOT_CUT) for each in MADE]
-)
+@pytest.mark.parametrize("kind", MADE)
 async def test_a_large_chunk_of_any_kind_that_a_stage_makes_arrives_whole(kind: str) -> None:
     offer, made = MADE[kind]
     services = [MakingFactory("generator", offer, made), IdentityFactory("editor")]
@@ -211,18 +206,16 @@ async def test_a_large_chunk_of_any_kind_that_a_stage_makes_arrives_whole(kind: 
     assert sizes.largest_bytes <= limit(SMALL_LIMIT_BYTES)
 
 
-@pytest.mark.xfail(reason="Stream.send does not cut what is larger than a message")
 async def test_large_sound_of_the_sdk_goes_there_and_back_in_messages_below_the_limit() -> None:
     sound = Sound(STEREO, 5, np.tile(SAMPLES, (10, 1)))
-    assert sound.samples.nbytes > MAX_MESSAGE_BYTES
+    assert sound.samples.nbytes > DEFAULT_MESSAGE_BYTES
     offer = Offer(0, PayloadKind.SOUND, STEREO)
     async with recorded_chain([SERVICES["editor"]], INLINE) as (addresses, sizes):
         back, _ = await through(addresses, StreamConfig(route=["editor"]), offer, Chunk(0, sound))
     assert content(back) == sound.samples.tobytes()
-    assert sizes.largest_bytes <= limit(MAX_MESSAGE_BYTES)
+    assert sizes.largest_bytes <= limit(DEFAULT_MESSAGE_BYTES)
 
 
-@NOT_CUT
 async def test_a_fragment_that_is_larger_than_a_message_arrives_whole() -> None:
     """A streamable MP4 gives a whole group of pictures at once."""
     route = ["encoder"]
@@ -269,13 +262,12 @@ async def test_an_offer_of_frames_larger_than_a_message_is_refused_with_what_to_
     assert told.value.code == "RESOURCE_EXHAUSTED"
 
 
-@pytest.mark.xfail(reason="Stream.send does not look at what it sends")
 async def test_a_frame_that_grew_larger_than_a_message_ends_the_stream_with_what_to_do() -> None:
     grown = VideoFormat(4096, 4096, VIDEO.time_base)
     given = [next(frames(1, VIDEO)), Frames(grown, (1,), np.zeros((1, *grown.frame_shape), np.uint8))]
     async with recorded_chain([SERVICES["editor"]], INLINE) as (addresses, _):
         async with connect(addresses) as reelwire:
-            with pytest.raises(TooLarge, match=r"4096x4096 .*at most 33554432; .*scale it down") as told:
+            with pytest.raises(TooLarge, match=r"4096x4096 .*at most 33488896; .*scale it down") as told:
                 async for _ in reelwire.process_frames(some(given), VIDEO, StreamConfig(route=["editor"])):
                     pass
     assert told.value.code == "RESOURCE_EXHAUSTED"

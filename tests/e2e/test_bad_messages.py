@@ -114,7 +114,8 @@ CASES: dict[str, Case] = {
         messages(chunk(0, [*range(4000)])), "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED", "larger than max",
     ),
     "a release of no slot": (
-        messages(ProcessRequest(release=Release(ring="r"))), "INVALID_ARGUMENT", "BAD_SLOT", "not handed over",
+        messages(ProcessRequest(release=Release(ring="r"))), "INVALID_ARGUMENT", "BAD_SLOT",
+        "not handed over",
     ),
     "credit for a track that cannot be": (
         messages(ProcessRequest(credit=Credit(track=99, total=1))), "INVALID_ARGUMENT", "INVALID_ARGUMENT",

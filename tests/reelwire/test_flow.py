@@ -10,7 +10,6 @@ import pytest
 
 from reelwire.errors import InvalidArgument
 from reelwire.hop.flow import (
-    COALESCE_CHUNKS,
     FRAMES_CREDIT_BYTES,
     SOUND_CREDIT_S,
     ReceiveWindow,
@@ -91,16 +90,20 @@ def test_a_chunk_of_a_track_that_was_not_offered_is_refused() -> None:
 
 def test_credit_is_announced_in_bundles_unless_the_sender_would_run_dry() -> None:
     wide = ReceiveWindow()
-    wide.begin(0, 100)
-    for _ in range(COALESCE_CHUNKS):
+    wide.begin(0, 8)
+    for _ in range(8):
         wide.admit(0, 1)
-    told = [wide.take(0, 1) for _ in range(COALESCE_CHUNKS)]
-    assert told == [False] * (COALESCE_CHUNKS - 1) + [True]
-    assert wide.announce(0) == 100 + COALESCE_CHUNKS
+    told = [wide.take(0, 1) for _ in range(4)]
+    assert told == [False, False, False, True], "half of the window at once, while there is work"
+    assert wide.announce(0) == 8 + 4
     narrow = ReceiveWindow()
     narrow.begin(0, 2)
     narrow.admit(0, 1)
     assert narrow.take(0, 1), "one of two is used up: say so at once"
+    odd = ReceiveWindow()
+    odd.begin(0, 3)
+    odd.admit(0, 3)
+    assert odd.take(0, 3), "nothing is left to work on and the sender may send nothing"
 
 
 def test_what_was_taken_and_not_announced_is_pending() -> None:
@@ -116,15 +119,16 @@ def test_what_was_taken_and_not_announced_is_pending() -> None:
     assert window.queued(1) == window.queued(5) == 0
 
 
-def test_a_sender_that_can_send_nothing_is_seen() -> None:
+def test_a_sender_that_could_be_told_more_and_has_used_half_is_short() -> None:
     window = ReceiveWindow()
     window.begin(0, 2)
-    assert not window.starved()
+    assert not window.is_short()
     window.admit(0, 2)
-    assert window.starved()
+    assert not window.is_short(), "there is nothing that it could be told"
     window.take(0, 2)
+    assert window.is_short()
     window.announce(0)
-    assert not window.starved()
+    assert not window.is_short()
 
 
 @pytest.mark.parametrize("seed", range(20))
