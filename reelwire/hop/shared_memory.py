@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -147,6 +148,8 @@ class SlotReader:
         self._loop = asyncio.get_running_loop()
         self._done: deque[Key] = deque()
         self._armed = False
+        # A view that kept this reader would keep its stream for good, wherever the stream keeps a chunk.
+        self._weak_on_done = WeakMethod(self._on_done)
 
     def resolve(self, raw: RawChunk) -> None:
         """Makes the slot that a chunk names its payload. BadSlot: nothing that may be read lies there."""
@@ -157,7 +160,7 @@ class SlotReader:
             raise BadSlot(
                 f'a slot in ring "{raw.header.slot.ring}", which is not shared on this stream', field="slot"
             )
-        raw.kept = ring.view(raw.header.slot, self._on_done)
+        raw.kept = ring.view(raw.header.slot, self._weak_on_done)
         raw.payload = np.asarray(raw.kept, np.uint8).data
 
     def _on_done(self, view: SlotView) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,14 @@ from reelwire.errors import BadSlot
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, RingFile, attach
 from reelwire.v1 import media_pb2 as pb
 
+OnDone: TypeAlias = "Callable[[], Callable[[SlotView], None] | None]"
+"""As ``WeakMethod``: arrays keep a view, and the garbage collector cannot look into arrays."""
+
 
 class SlotView:
     """Read-only memory of a slot. Arrays made of it keep it; when the last is gone, ``on_done`` is called
-    with it, from whatever thread that happens on. ``address``: where its bytes begin, inside ``memory``."""
+    with it if that is still there, from whatever thread it happens on. ``address``: where its bytes begin,
+    inside ``memory``."""
 
     __slots__ = (
         "__array_interface__",
@@ -34,7 +38,7 @@ class SlotView:
         ref: pb.SlotRef,
         memory: npt.NDArray[np.uint8],
         address: int,
-        on_done: Callable[[SlotView], None],
+        on_done: OnDone,
     ) -> None:
         self.ring = ref.ring
         self.slot = ref.slot
@@ -51,7 +55,9 @@ class SlotView:
         }
 
     def __del__(self) -> None:
-        self._on_done(self)
+        on_done = self._on_done()
+        if on_done is not None:
+            on_done(self)
 
 
 class MappedRing:
@@ -82,7 +88,7 @@ class MappedRing:
             self._echoed = not self._nonce or self.file.echo(self._reader) == self._nonce
         return self._echoed
 
-    def view(self, ref: pb.SlotRef, on_done: Callable[[SlotView], None]) -> SlotView:
+    def view(self, ref: pb.SlotRef, on_done: OnDone) -> SlotView:
         """The slot's bytes. BadSlot: there is no such slot, it has been filled again since, or it is smaller
         than is claimed; nothing outside the ring is ever read."""
         if not self.is_echoed:
