@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from reelwire.cli.console import err
-from reelwire.cli.group import running_services
+from reelwire.cli.group import Topology, running_services
 from reelwire.client.sdk import Reelwire, connect
 from reelwire.errors import BadParameter, Internal, ReelwireError, Unavailable, choose_from
 from reelwire.hop.checks import STAGES
@@ -27,6 +27,14 @@ Connect = Annotated[
     typer.Option(
         help="Use running services instead of starting some: HOST:PORT, or stage=HOST:PORT with commas "
         "between. `reelwire serve` prints it.",
+        rich_help_panel="Services",
+    ),
+]
+InProcesses = Annotated[
+    Topology,
+    typer.Option(
+        help="Processes for the services that are started: one for each, or one for all (fused): frames are "
+        "then handed over as they are, and stages share one interpreter.",
         rich_help_panel="Services",
     ),
 ]
@@ -83,6 +91,7 @@ async def services(
     connect_to: str,
     *,
     stages: Sequence[str] = STAGES,
+    topology: Topology = Topology.PROCESSES,
     verbose: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Reelwire]:
@@ -93,7 +102,8 @@ async def services(
         return
     log = Log(show=verbose)
     try:
-        async with running_services(stages, environment=environment, on_log=log) as group:
+        running = running_services(stages, topology=topology, environment=environment, on_log=log)
+        async with running as group:
             try:
                 async with connect(group.addresses) as reelwire:
                     yield reelwire

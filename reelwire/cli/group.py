@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from enum import StrEnum
 
 from reelwire.cli.processes import (
     HOST,
@@ -25,11 +26,23 @@ DEATH_NOTICE_S = 1.0  # between a call that fails and the news that its process 
 PORT_TAKEN = ("cannot listen", "Address already in use")
 
 
+class Topology(StrEnum):
+    """How services are spread over processes."""
+
+    PROCESSES = "processes"
+    FUSED = "fused"
+
+
 class Group:
-    """Running services by stage."""
+    """Running services by stage; several may be in one process."""
 
     def __init__(self) -> None:
         self.services: dict[str, ServiceProcess] = {}
+
+    @property
+    def processes(self) -> tuple[ServiceProcess, ...]:
+        """Each process once."""
+        return tuple({id(service): service for service in self.services.values()}.values())
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -38,7 +51,7 @@ class Group:
 
     async def first_end(self, within_s: float | None = None) -> ServiceProcess | None:
         """Waits until one has ended by itself; None: none has, within that time."""
-        waits = {asyncio.ensure_future(s.process.wait()): s for s in self.services.values()}
+        waits = {asyncio.ensure_future(s.process.wait()): s for s in self.processes}
         try:
             done, _ = await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             return waits[done.pop()] if done else None
@@ -53,15 +66,21 @@ class Group:
             return error
         return Unavailable(f"{dead.stage} at {dead.place.address} {dead.ended}", stage=dead.stage)
 
-    async def start(self, stages: Sequence[str], environment: Mapping[str, str], on_log: OnLog) -> None:
-        """Starts all and waits until they serve. Unavailable: one does not."""
-        numbers = free_ports(2 * len(stages))
-        places = {stage: Place(numbers[2 * i], numbers[2 * i + 1]) for i, stage in enumerate(stages)}
-        for stage in stages:
-            self.services[stage] = await start_service(stage, places, environment, on_log)
+    async def start(
+        self, hosts: Sequence[tuple[str, ...]], environment: Mapping[str, str], on_log: OnLog
+    ) -> None:
+        """Starts a process for each of ``hosts``, the stages in it, and waits until all serve. Unavailable:
+        one does not."""
+        numbers = free_ports(2 * len(hosts))
+        places = {
+            stage: Place(numbers[2 * i], numbers[2 * i + 1]) for i, host in enumerate(hosts) for stage in host
+        }
+        for host in hosts:
+            service = await start_service(host, places, environment, on_log)
+            self.services |= dict.fromkeys(host, service)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await asyncio.gather(*(service.serving() for service in self.services.values()))
+                await asyncio.gather(*(service.serving() for service in self.processes))
         except TimeoutError:
             raise Unavailable(f"the services did not start within {START_TIMEOUT_S:g} s") from None
 
@@ -69,9 +88,9 @@ class Group:
         """Ends all, in order; at once where this is cancelled too. None stays."""
         within_s = drain_s() + STOP_AFTER_DRAIN_S
         try:
-            await asyncio.gather(*(service.stop(within_s) for service in self.services.values()))
+            await asyncio.gather(*(service.stop(within_s) for service in self.processes))
         finally:
-            for service in self.services.values():
+            for service in self.processes:
                 service.kill()
 
 
@@ -91,10 +110,13 @@ def free_ports(count: int) -> list[int]:
 async def running_services(
     stages: Sequence[str] = STAGES,
     *,
+    topology: Topology = Topology.PROCESSES,
     environment: Mapping[str, str] | None = None,
     on_log: OnLog = lambda line: None,
 ) -> AsyncIterator[Group]:
     """The services on free ports, serving; ended when the block is left. Unavailable: one does not start.
+
+    ``topology``: a process for each, or one for all.
 
     ``environment``: settings (``REELWIRE_…``) beside those that this process has.
     """
@@ -102,7 +124,9 @@ async def running_services(
         group = Group()
         try:
             try:
-                await group.start(stages, environment or {}, on_log)
+                fused = topology is Topology.FUSED
+                hosts = [tuple(stages)] if fused else [(stage,) for stage in stages]
+                await group.start(hosts, environment or {}, on_log)
             except Unavailable as error:
                 taken = any(words in error.message for words in PORT_TAKEN)
                 if taken and attempt < PORT_ATTEMPTS - 1:

@@ -45,13 +45,18 @@ class Place:
 
 @dataclass
 class ServiceProcess:
-    """One running service. ``log``: its newest lines."""
+    """One running service, or several in one process. ``log``: its newest lines."""
 
-    stage: str
+    stages: tuple[str, ...]
     place: Place
     process: asyncio.subprocess.Process
     log: list[str] = field(default_factory=list)
     reader: asyncio.Task[None] | None = None
+
+    @property
+    def stage(self) -> str:
+        """Its name in messages: ``generator``, ``generator+editor``."""
+        return "+".join(self.stages)
 
     @property
     def ended(self) -> str:
@@ -111,18 +116,24 @@ class ServiceProcess:
 
 
 async def start_service(
-    stage: str, places: Mapping[str, Place], environment: Mapping[str, str], on_log: OnLog
+    stages: tuple[str, ...], places: Mapping[str, Place], environment: Mapping[str, str], on_log: OnLog
 ) -> ServiceProcess:
-    """Starts one; does not wait until it serves. ``places``: where it and the stages after it listen."""
+    """Starts a process that hosts ``stages``; does not wait until it serves. ``places``: where these and all
+    others listen."""
+    place = places[stages[0]]
     settings = {
         "REELWIRE_DRAIN_S": DEFAULT_DRAIN_S,
         **os.environ,
         **environment,
         "REELWIRE_HOST": HOST,
-        "REELWIRE_PORT": str(places[stage].port),
-        "REELWIRE_METRICS_PORT": str(places[stage].metrics_port),
+        "REELWIRE_PORT": str(place.port),
+        "REELWIRE_METRICS_PORT": str(place.metrics_port),
         "REELWIRE_STOP_WITH_STDIN": "1",
-        **{f"REELWIRE_{other.upper()}_ADDR": place.address for other, place in places.items()},
+        # Those of the same process are found without an address.
+        **{
+            f"REELWIRE_{other.upper()}_ADDR": "" if other in stages else there.address
+            for other, there in places.items()
+        },
     }
     # -P: a "services" folder where the command is typed must not shadow ours. A session of its own: Ctrl-C is
     # for the command, which ends its services in order. Standard input is a pipe whose other end only this
@@ -131,14 +142,15 @@ async def start_service(
         sys.executable,
         "-P",
         "-m",
-        f"services.{stage}",
+        "services",
+        *stages,
         env=settings,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    service = ServiceProcess(stage, places[stage], process)
+    service = ServiceProcess(stages, place, process)
     service.reader = asyncio.create_task(_read_log(service, on_log))
     return service
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from reelwire.cli.connection import Connect, Verbose, run_async, services
+from reelwire.cli.connection import Connect, InProcesses, Verbose, run_async, services
 from reelwire.cli.console import err, interactive, one_line_errors
+from reelwire.cli.group import Topology
 from reelwire.cli.inputs import check_source, own_environment
 from reelwire.cli.options import FITS, PipelineOptions, build_config, of
 from reelwire.cli.show import progress, report_tables, show_notices
@@ -97,6 +98,7 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
         str, typer.Option(help="Folder of model directories of your own.", rich_help_panel="Services")
     ] = "",
     connect: Connect = "",
+    topology: InProcesses = Topology.PROCESSES,
     report: Annotated[Path | None, typer.Option(help="Write accounts and times as JSON.")] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace the output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
@@ -122,7 +124,7 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
             bitrate, gop, sound_codec, container, live, chunk_frames, credit_chunks, route,
         )  # fmt: skip
         goal, wanted = _goal(target, output), build_config(options)
-        manner = Manner(connect, models, force, quiet or not interactive(), verbose)
+        manner = Manner(connect, topology, models, force, quiet or not interactive(), verbose)
         _check(source, goal, wanted, manner, report)
         result = run_async(run_file(source, goal, wanted, manner))
         finish(result, report, quiet=quiet)
@@ -133,6 +135,7 @@ class Manner:
     """How the command behaves, beside what the stream does."""
 
     connect: str = ""
+    topology: Topology = Topology.PROCESSES
     models: str = ""
     force: bool = False
     quiet: bool = False
@@ -167,6 +170,7 @@ async def run_file(source: str, target: str, config: StreamConfig, manner: Manne
         async with services(
             manner.connect,
             stages=tuple(config.route),
+            topology=manner.topology,
             verbose=manner.verbose,
             environment=environment,
         ) as reelwire:

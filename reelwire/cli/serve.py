@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from reelwire.cli.connection import run_async
+from reelwire.cli.connection import InProcesses, run_async
 from reelwire.cli.console import err, one_line_errors, out
-from reelwire.cli.group import Group, running_services
+from reelwire.cli.group import Group, Topology, running_services
 from reelwire.cli.inputs import own_environment
 from reelwire.errors import BadParameter, Unavailable, choose_from
 from reelwire.hop.checks import STAGES
@@ -18,6 +18,7 @@ from reelwire.hop.checks import STAGES
 def serve(
     stages: Annotated[list[str] | None, typer.Argument(help="Services; all four by default.")] = None,
     models: Annotated[str, typer.Option(help="Folder of model directories of your own.")] = "",
+    topology: InProcesses = Topology.PROCESSES,
 ) -> None:
     """Start the services on free loopback ports and keep them until Ctrl-C.
 
@@ -28,7 +29,7 @@ def serve(
     reelwire serve generator editor --models my-models
 
     For fixed ports, other addresses or several machines start each one with its REELWIRE_… settings:
-    python -P -m services.generator
+    python -P -m services generator
     """
     with one_line_errors():
         chosen = tuple(stages or STAGES)
@@ -37,14 +38,15 @@ def serve(
                 raise BadParameter(choose_from("service", stage, STAGES))
         environment = own_environment(models=models)
         with suppress(KeyboardInterrupt):  # the way to end it
-            run_async(_serve(chosen, environment))
+            run_async(_serve(chosen, topology, environment))
 
 
-async def _serve(stages: tuple[str, ...], environment: dict[str, str]) -> None:
+async def _serve(stages: tuple[str, ...], topology: Topology, environment: dict[str, str]) -> None:
     def show(line: str) -> None:
         err.print(line, markup=False)
 
-    async with running_services(stages, environment=environment, on_log=show) as group:
+    running = running_services(stages, topology=topology, environment=environment, on_log=show)
+    async with running as group:
         _announce(group)
         dead = await group.first_end()
         assert dead is not None

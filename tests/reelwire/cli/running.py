@@ -99,9 +99,9 @@ def services_of(process: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
     """Its services by stage, as the system shows them."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
-        for word in child.cmdline():
-            if word.startswith("services."):
-                found[word.removeprefix("services.")] = child
+        words = child.cmdline()
+        if "services" in words:
+            found |= dict.fromkeys(words[words.index("services") + 1 :], child)
     return found
 
 
