@@ -16,9 +16,8 @@ from reelwire.hop.calls import RemoteCall
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
 from reelwire.hop.filler import Filler
-from reelwire.hop.handshake import gather
+from reelwire.hop.handshake import lane_policy
 from reelwire.hop.inline import COPY_ON_LOOP_BYTES
-from reelwire.hop.lane import LanePolicy
 from reelwire.hop.ledger import merged
 from reelwire.hop.rings import PixelPolicy, StreamRings
 from reelwire.hop.sweeper import Sweeper
@@ -98,7 +97,7 @@ class Stream:
                     fallback=self._on_fallback,
                 ),
             ),
-            LanePolicy("client", STALL_TIMEOUT_S, droppable=live, gather=gather(config)),
+            lane_policy(config, "client", STALL_TIMEOUT_S, droppable=live),
         )
         lane = self._caller.lane
         lane.filler = Filler(connection.copier, lane.wake, self.abandon)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from reelwire.hop.place import Kept
 from reelwire.hop.timing import Arrival, Outgoing
-from reelwire.hop.worker import Abandoned, Queued
+from reelwire.hop.worker import Abandoned, Queued, StageWorker
 from reelwire.media import Chunk, Offer
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import PinnedModel
@@ -35,10 +35,17 @@ class LoopSide(Protocol):
 
 
 class Bridge:
-    """A ``Host`` for a StageWorker; also gives stages ``negotiate`` and ``notice``."""
+    """A ``Host`` for a StageWorker; also gives stages ``negotiate`` and ``notice``.
 
-    def __init__(self, relay: LoopSide) -> None:
+    To wake the event loop costs more than what it does then. So a stage that is quick wakes it once for a
+    chunk, and where more chunks wait for it once for ``gather`` of them at most.
+    """
+
+    def __init__(self, relay: LoopSide, gather: int = 1) -> None:
         self._relay = relay
+        self._gather = gather
+        self._gathered = 0
+        self.worker: StageWorker | None = None
         self._loop = asyncio.get_running_loop()
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._scheduled = False
@@ -57,23 +64,35 @@ class Bridge:
 
     def taken(self, queued: Queued) -> None:
         """A chunk left the queue."""
-        self._soon(self._relay.on_taken, queued)
+        self._calls.append((self._relay.on_taken, (queued,)))
+        if self.worker is None or not self.worker.is_quick:
+            self._wake_loop()
 
     def worked(self, queued: Queued) -> None:
         """All that the stage gives for a chunk was emitted."""
-        self._soon(self._relay.on_worked, queued.raw.header.track, queued.raw.header.seq)
+        self._calls.append((self._relay.on_worked, (queued.raw.header.track, queued.raw.header.seq)))
+        self._gathered += 1
+        more = self.worker is not None and self.worker.is_quick and not self.worker.inbox.empty()
+        if self._gathered >= self._gather or not more:
+            self._gathered = 0
+            self._wake_loop()
 
     def emit(self, chunk: Chunk, arrival: Arrival) -> None:
         """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
         item = Outgoing(chunk, arrival, self._relay.place(chunk))
-        if self._relay.offer(item):
-            self._soon(self._relay.wake)
-        else:
+        if not self._relay.offer(item):
+            self._wake_loop()
             self._wait(self._relay.put(item))
+            return
+        self._calls.append((self._relay.wake, ()))
+        if self.worker is None or not self.worker.in_quick_feed:
+            self._wake_loop()
 
     def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Several calls in a short time wake the event loop once: that costs more than the calls."""
         self._calls.append((call, arguments))
+        self._wake_loop()
+
+    def _wake_loop(self) -> None:
         if self._scheduled:
             return
         self._scheduled = True

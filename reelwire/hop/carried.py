@@ -15,7 +15,7 @@ from reelwire.hop.bridge import Bridge
 from reelwire.hop.calling import Listeners
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
-from reelwire.hop.handshake import next_hop, offers_of
+from reelwire.hop.handshake import gather, next_hop, offers_of
 from reelwire.hop.hop_in import HopIn
 from reelwire.hop.idle import Idle
 from reelwire.hop.inbound import Inbound
@@ -50,9 +50,10 @@ class Carried:
         self.sides.outbound.on_lane = self._on_lane
         self._idle = Idle(self.sides.stage, context.settings.idle_timeout_s)
         self.stage_side = StageSide(life, self.sides, self._idle, context.copier, self._on_agreed)
-        self.bridge = Bridge(self.stage_side)
+        self.bridge = Bridge(self.stage_side, gather(config))
         self.stage_side.on_fallback = lambda text: self.bridge.notice(Notice.KIND_DEGRADED, text)
         self.worker = self._make_worker(offers)
+        self.bridge.worker = self.worker
         self._working: asyncio.Future[None] | None = None
 
     def _listeners(self) -> Listeners:

@@ -29,7 +29,6 @@ class Filler:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Outgoing, Place]] = deque()
         self._working = False
-        self._told = False
 
     def add(self, item: Outgoing, place: Place) -> None:
         """Not ready until its pixels are there."""
@@ -51,18 +50,12 @@ class Filler:
                 self._soon(self._on_error, error)
                 continue
             item.ready = True
-            if not self._told:
-                self._told = True
-                self._soon(self._tell)
+        self._soon(self._on_ready)  # once for all of them
         self._working = False
         if self._waiting:  # more, or one that came in between; other streams have their turn first
             self._working = True
             with suppress(RuntimeError):  # as below
                 self._copier.submit(self._work)
-
-    def _tell(self) -> None:
-        self._told = False
-        self._on_ready()
 
     def _soon(self, call: Callable[..., None], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed, and the stream with it

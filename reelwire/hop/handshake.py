@@ -21,6 +21,7 @@ from reelwire.v1.pipeline_pb2 import Accepted
 
 LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
 GATHER_CHUNKS = 4
+PENDING_CHUNKS = 2
 
 
 def credit_chunks(config: StreamConfig) -> int:
@@ -30,9 +31,15 @@ def credit_chunks(config: StreamConfig) -> int:
 
 
 def gather(config: StreamConfig) -> int:
-    """Chunks that may wait for each other, for a few milliseconds: none where delay is what counts."""
+    """Chunks that are passed on together where more than one wait: half of the credit, so that the other half
+    is worked on meanwhile. One where delay is what counts."""
     live = config.policy == Policy.POLICY_LIVE
     return 1 if live else max(1, min(GATHER_CHUNKS, credit_chunks(config) // 2))
+
+
+def lane_policy(config: StreamConfig, stage: str, stall_timeout_s: float, *, droppable: bool) -> LanePolicy:
+    """Of the lane to the next stage, or back."""
+    return LanePolicy(stage, stall_timeout_s, droppable, max(PENDING_CHUNKS, gather(config)))
 
 
 def offers_of(config: StreamConfig, settings: Settings) -> tuple[Offer, ...]:
@@ -77,7 +84,7 @@ def next_hop(
             credit_chunks(config),
             listeners,
         ),
-        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source, gather=gather(config)),
+        lane_policy(config, stage, settings.stall_timeout_s, droppable=live and is_source),
     )
 
 

@@ -15,7 +15,6 @@ from reelwire.errors import Stalled
 from reelwire.hop.clock import now_us
 from reelwire.hop.filler import Filler
 from reelwire.hop.flow import SendWindow
-from reelwire.hop.gathering import Gathering
 from reelwire.hop.overload import drop_oldest, may_drop
 from reelwire.hop.place import Place, Wire
 from reelwire.hop.round_trips import RoundTrips
@@ -27,24 +26,18 @@ from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Credit
 from reelwire.wire import BATCH_MESSAGES, BATCHED_BYTES, RawChunk, pack
 
-PENDING_CHUNKS = 2  # ready and not yet under credit, for each track
 MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a reader
 
 
 @dataclass(frozen=True)
 class LanePolicy:
     """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes.
-    ``gather``: small messages that may wait for each other; 1: none does."""
+    ``pending_chunks``: ready and not yet under credit, for each track."""
 
     stage: str
     stall_timeout_s: float
     droppable: bool = False
-    gather: int = 1
-
-    @property
-    def pending(self) -> int:
-        """Chunks ready and not yet under credit, for each track."""
-        return max(PENDING_CHUNKS, self.gather)
+    pending_chunks: int = 2
 
 
 class Lane:
@@ -67,7 +60,6 @@ class Lane:
         self.place = place
         self.takes_batches = False  # the other end does
         self.filler: Filler | None = None  # for an end whose chunks are not in their place when they are put
-        self._gathering = Gathering(policy.gather)
         self._stall = Stall(policy.stall_timeout_s, self._room)
         self.window = SendWindow()
         self.formats: dict[int, VideoFormat] = {}
@@ -113,7 +105,7 @@ class Lane:
         """Queues a chunk where there is room for it now. Safe from the thread of the one who alone puts on
         this track; ``wake`` is to be called on the event loop after it."""
         queue = self._pending.setdefault(item.chunk.track, deque())
-        if self._policy.droppable or len(queue) >= self._policy.pending or self._error is not None:
+        if self._policy.droppable or len(queue) >= self._policy.pending_chunks or self._error is not None:
             return False
         if not queue:
             self._moved_us = now_us()
@@ -142,7 +134,7 @@ class Lane:
             self._wake.set()
 
     async def _wait_for_room(self, queue: deque[Outgoing | RawChunk]) -> None:
-        while len(queue) >= self._policy.pending and self._error is None:
+        while len(queue) >= self._policy.pending_chunks and self._error is None:
             await self._progress()
         if self._error is not None:
             raise self._error
@@ -166,16 +158,15 @@ class Lane:
         if self._error is not None:
             raise self._error
         queue = self._pending[item.chunk.track]
-        if len(queue) < self._policy.pending:
+        if len(queue) < self._policy.pending_chunks:
             return
         if now_us() - self._moved_us > self._policy.stall_timeout_s * 1e6:
             raise self._stalled()
-        for lost in drop_oldest(queue, item, self._policy.pending - 1, self._policy.stage):
+        for lost in drop_oldest(queue, item, self._policy.pending_chunks - 1, self._policy.stage):
             self.on_drop(lost)
 
     async def finish(self) -> None:
         """Waits until all that was put is written. Stalled: nothing moved for too long."""
-        self._gathering.stop()
         self._wake.set()
         while self._busy and self._error is None:
             await self._progress()
@@ -224,9 +215,6 @@ class Lane:
 
     async def _gather(self) -> Sequence[Wire]:
         """What can be written now: one message, or several small ones put together for who reads that."""
-        if self.takes_batches and not self._control and self._gathering.may_wait(self._ready):
-            self._gathering.wait(self._wake.set)
-            return ()
         first = await self._next()
         if first is None:
             return ()
@@ -240,17 +228,7 @@ class Lane:
             assert isinstance(wire, bytes)
             gathered.append(wire)
             size_bytes += len(wire)
-        self._gathering.went(len(gathered))
         return tuple(pack(gathered))
-
-    @property
-    def _ready(self) -> int:
-        """Chunks that could go now."""
-        return sum(
-            sum(map(_is_ready, tuple(queue)))
-            for track, queue in tuple(self._pending.items())
-            if self.window.is_open(track)
-        )
 
     async def _next(self) -> Wire | None:
         if self._control:

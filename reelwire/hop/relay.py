@@ -12,6 +12,7 @@ from reelwire.hop.accounts import in_words, summarise
 from reelwire.hop.carried import Carried
 from reelwire.hop.checks import read_config
 from reelwire.hop.context import ServiceContext
+from reelwire.hop.handshake import GATHER_CHUNKS
 from reelwire.hop.hop_in import HopIn
 from reelwire.hop.in_process import InProcess
 from reelwire.hop.inline import Inline
@@ -37,7 +38,7 @@ class Relay:
         self._stage = context.factory.name
         self._life = Life(self._stage, self._let_go)
         inline = Inline(self._stage, context.copier, self._settings.max_message_bytes)
-        policy = LanePolicy(self._stage, self._settings.stall_timeout_s)
+        policy = LanePolicy(self._stage, self._settings.stall_timeout_s, pending_chunks=GATHER_CHUNKS)
         self._up = Lane(write, policy, InProcess() if local else inline)
         self._up.on_stuck = self._life.fail
         self._rings = StreamRings(self._stage, context.pixels)

@@ -40,6 +40,7 @@ class Queued:
     arrival: Arrival
 
 
+QUICK_US = 5000
 ABANDON = object()
 Item = Queued | Control | End | object
 
@@ -80,6 +81,12 @@ class StageWorker:
         self.ledger = Ledger()
         self.timing = StageTiming(factory.name, encodes=factory.name == "encoder", source=self.is_source)
         self.max_chunk_bytes = 0
+        self.is_quick, self._feeding = False, False  # its newest piece of work was short; it is in one
+
+    @property
+    def in_quick_feed(self) -> bool:
+        """True where ``worked`` is about to be said of the chunk that is worked on."""
+        return self.is_quick and self._feeding
 
     @property
     def is_source(self) -> bool:
@@ -140,7 +147,9 @@ class StageWorker:
         if frames and budget and now - queued.arrival.captured_us > budget:
             self._bury(stage, chunk)
         elif chunk.payload is not None:
+            self._feeding = not self.is_source  # a source gives much, for as long as it likes
             self._drive(stage, stage.feed(chunk), frames=frames or self.is_source)
+            self._feeding = False
         if self._passing and chunk.payload is None:
             self._pass_on_drops()
         self._host.worked(queued)
@@ -162,6 +171,7 @@ class StageWorker:
             start = now_us() - (_idle_us(stage) if source else 0)
             chunk = next(iterator, None)
             compute_us = max(0, now_us() - (_idle_us(stage) if source else 0) - start)
+            self.is_quick = compute_us < QUICK_US
             if frames and (chunk is not None or not gave):
                 self.timing.worked(compute_us)
             if chunk is None:
