@@ -120,6 +120,10 @@ class SourceStage(Stage, Protocol):
     def idle_us(self) -> int:
         """Microseconds in which there was nothing to do: the next frame had not happened yet."""
 
+    @property
+    def behind_us(self) -> int:
+        """Microseconds for which the newest frame had been due when it was taken up; it is older by that."""
+
 
 class PassThrough:
     """The parts of a stage that most stages leave alone."""

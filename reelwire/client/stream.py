@@ -16,8 +16,9 @@ from reelwire.hop.calls import RemoteCall
 from reelwire.hop.channels import Channels
 from reelwire.hop.clock import clock_id, now_us
 from reelwire.hop.filler import Filler
-from reelwire.hop.handshake import lane_policy
+from reelwire.hop.handshake import pending_chunks
 from reelwire.hop.inline import COPY_ON_LOOP_BYTES
+from reelwire.hop.lane import LanePolicy
 from reelwire.hop.ledger import merged
 from reelwire.hop.rings import PixelPolicy, StreamRings
 from reelwire.hop.sweeper import Sweeper
@@ -32,8 +33,8 @@ from reelwire.wire import RawChunk
 
 DEFAULT_BUDGET_MS = 500
 DEFAULT_START_TIMEOUT_S = 30.0
-STALL_TIMEOUT_S = 60.0
-RETURNED_CREDIT_CHUNKS = 8
+STALL_TIMEOUT_S = 65.0  # a little more than a service's own: it knows better who stalls
+RETURNED_CREDIT_CHUNKS, LIVE_RETURNED_CREDIT_CHUNKS = 8, 2
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,19 @@ class Stream:
                 connection.copier,
                 self._rings,
                 "client",
-                returned_credit_chunks=RETURNED_CREDIT_CHUNKS,
+                returned_credit_chunks=LIVE_RETURNED_CREDIT_CHUNKS if live else RETURNED_CREDIT_CHUNKS,
                 listeners=Listeners(
                     accepted=self._on_accepted,
                     notice=self.told.notices.append,
                     failed=self._on_failed,
                     fallback=self._on_fallback,
                 ),
+                live=live,
             ),
-            lane_policy(config, "client", STALL_TIMEOUT_S, droppable=live),
+            LanePolicy("client", STALL_TIMEOUT_S, droppable=live),
         )
         lane = self._caller.lane
+        lane.pending_chunks = pending_chunks(config, source=True)
         lane.filler = Filler(connection.copier, lane.wake, self.abandon)
         self._caller.lane.on_drop = self._on_drop
         self._error: Exception | None = None

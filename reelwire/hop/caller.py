@@ -6,6 +6,7 @@ Used by a service for its next hop, and by the SDK for the first. Runs on the ev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ class Caller:
         self._destination = destination
         self._shared = shared
         self._slots = SlotReader(shared.rings, self._tell_release)
-        self._back = Returned(shared.returned_credit_chunks, self._tell_credit, self._slots)
+        self._back = Returned(shared.returned_credit_chunks, self._tell_credit, self._slots, live=shared.live)
         self._call: Call | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -240,6 +241,17 @@ class Caller:
             self._not_ended.discard(track)
             self.lane.send(ProcessRequest(end=End(track=track)).SerializeToString())
         await self.lane.finish()
+
+    async def leave(self, within_s: float) -> None:
+        """Says that nothing more comes, and waits for the accounts of the stages after this one. Closing the
+        request side without End is how a caller leaves: it cancels as surely, and still hears the summary."""
+        if self._call is None or self._reader is None or self.lane.is_gone:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.lane.drained()  # a write that is cancelled half way would cancel the call
+                await self._call.half_close()
+                await asyncio.wait({self._reader})
 
     async def close(self) -> None:
         """Cancels whatever is still under way. Safe to call at any time, more than once."""

@@ -44,3 +44,4 @@ class CallerResources:
     max_payload_bytes: int = 0
     returned_credit_chunks: int = 8
     listeners: Listeners = field(default_factory=Listeners)
+    live: bool = False

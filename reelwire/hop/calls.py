@@ -31,6 +31,9 @@ class Call(Protocol):
     def read(self) -> AsyncIterator[Wire]:
         """Until the service has ended the stream. Raises ReelwireError where it ended in an error."""
 
+    async def half_close(self) -> None:
+        """Nothing more is written; what the service says to its end is still read."""
+
     def cancel(self) -> None:
         """Leaves. Safe to call more than once."""
 
@@ -59,6 +62,10 @@ class RemoteCall:
                 yield data
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=self._peer) from None
+
+    async def half_close(self) -> None:
+        """As Call.half_close."""
+        await self._call.done_writing()
 
     def cancel(self) -> None:
         """As Call.cancel."""
@@ -128,6 +135,10 @@ class LocalCall:
             yield wire
         if self._error is not None:
             raise self._error
+
+    async def half_close(self) -> None:
+        """As Call.half_close."""
+        await self._there.close()
 
     def cancel(self) -> None:
         """As Call.cancel."""

@@ -13,6 +13,7 @@ from reelwire import metrics
 from reelwire.errors import Internal, ReelwireError
 from reelwire.hop.bridge import Bridge
 from reelwire.hop.calling import Listeners
+from reelwire.hop.checks import stages_after
 from reelwire.hop.clock import clock_id
 from reelwire.hop.context import ServiceContext
 from reelwire.hop.handshake import gather, next_hop, offers_of
@@ -32,6 +33,8 @@ from reelwire.media import Chunk, Offer
 from reelwire.stage import Opening
 from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import Notice
+
+LAST_ACCOUNTS_S = 1.0  # for each stage after one that has failed: a worker is never interrupted
 
 
 class Carried:
@@ -118,6 +121,9 @@ class Carried:
 
     async def leave(self) -> None:
         """Leaves the next hop and waits for the worker: the slot is held until it is gone."""
+        if self._life.error is not None:
+            after = stages_after(self.sides.config, self.sides.stage)
+            await self.sides.outbound.leave(LAST_ACCOUNTS_S * after)
         await self.sides.outbound.close()
         await self._worker_left()
         await self.sides.outbound.close()  # one that the worker was about to open

@@ -87,6 +87,11 @@ def stage_after(config: StreamConfig, stage: str) -> str | None:
     return rest[0] if rest else None
 
 
+def stages_after(config: StreamConfig, stage: str) -> int:
+    """How many stages of the route follow."""
+    return len(config.route) - list(config.route).index(stage) - 1
+
+
 def check_still_there(ended: bool) -> None:
     """Cancelled: the request side was closed before every track had ended."""
     if not ended:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reelwire.errors import InvalidArgument
-from reelwire.media import Offer, PayloadKind, SoundFormat
+from reelwire.media import ContainerFormat, Offer, PacketFormat, PayloadKind, SoundFormat
 
 SOUND_CREDIT_S = 12  # 10 s of interleave and 2 s of lag, so that sound never starves the picture
 BYTES_CREDIT = 4 << 20
+LIVE_BYTES_CREDIT = 1  # one packet on each hop, since any may overdraw: many are seconds of a stream
 FRAMES_CREDIT_BYTES = 64 << 20  # most raw pixels under way on one hop, where two chunks are fewer
 
 
@@ -26,6 +27,15 @@ def window_for(offer: Offer, chunk_frames: int, chunks: int) -> int:
             BYTES_CREDIT // 4, SOUND_CREDIT_S * offer.format.sample_rate * offer.format.channel_count * 4
         )
     return BYTES_CREDIT
+
+
+def returned_window(offer: Offer, chunks: int, *, live: bool) -> int:
+    """The same for what comes back. A LIVE reader that is slow holds up the stages, and so the source drops:
+    encoded pictures do not wait in between by the thousand."""
+    encoded = isinstance(offer.format, ContainerFormat) or (
+        isinstance(offer.format, PacketFormat) and offer.format.video is not None
+    )
+    return LIVE_BYTES_CREDIT if live and encoded else window_for(offer, 1, chunks)
 
 
 class SendWindow:

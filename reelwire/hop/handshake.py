@@ -8,7 +8,7 @@ from reelwire.hop.calling import CallerResources, Destination, Listeners
 from reelwire.hop.calls import Call, Carry, LocalCall, RemoteCall
 from reelwire.hop.checks import stage_after
 from reelwire.hop.context import ServiceContext
-from reelwire.hop.lane import LanePolicy
+from reelwire.hop.lane import PENDING_CHUNKS, LanePolicy
 from reelwire.hop.outbound import NextHop
 from reelwire.hop.place import IN_PROCESS
 from reelwire.hop.rings import StreamRings
@@ -21,7 +21,6 @@ from reelwire.v1.pipeline_pb2 import Accepted
 
 LIVE_CREDIT_CHUNKS, FILE_CREDIT_CHUNKS = 2, 8
 GATHER_CHUNKS = 4
-PENDING_CHUNKS = 2
 
 
 def credit_chunks(config: StreamConfig) -> int:
@@ -37,9 +36,11 @@ def gather(config: StreamConfig) -> int:
     return 1 if live else max(1, min(GATHER_CHUNKS, credit_chunks(config) // 2))
 
 
-def lane_policy(config: StreamConfig, stage: str, stall_timeout_s: float, *, droppable: bool) -> LanePolicy:
-    """Of the lane to the next stage, or back."""
-    return LanePolicy(stage, stall_timeout_s, droppable, max(PENDING_CHUNKS, gather(config)))
+def pending_chunks(config: StreamConfig, *, source: bool) -> int:
+    """Chunks that are ready and wait for credit. Where delay counts only a source has a second one, of which
+    it takes the newer."""
+    live = config.policy == Policy.POLICY_LIVE
+    return 1 if live and not source else max(PENDING_CHUNKS, gather(config))
 
 
 def offers_of(config: StreamConfig, settings: Settings) -> tuple[Offer, ...]:
@@ -83,8 +84,10 @@ def next_hop(
             settings.max_message_bytes,
             credit_chunks(config),
             listeners,
+            live,
         ),
-        lane_policy(config, stage, settings.stall_timeout_s, droppable=live and is_source),
+        LanePolicy(stage, settings.stall_timeout_s, droppable=live and is_source),
+        pending_chunks(config, source=is_source),
     )
 
 

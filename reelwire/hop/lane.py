@@ -26,18 +26,17 @@ from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Credit
 from reelwire.wire import BATCH_MESSAGES, BATCHED_BYTES, RawChunk, pack
 
+PENDING_CHUNKS = 2  # ready and not yet under credit, for each track, where nothing else is said
 MAX_SMALL_MESSAGES = 4096  # credits, acks, notices and controls that wait for a reader
 
 
 @dataclass(frozen=True)
 class LanePolicy:
-    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes.
-    ``pending_chunks``: ready and not yet under credit, for each track."""
+    """How a lane behaves. ``droppable``: LIVE at the source: ``put`` never waits, the oldest goes."""
 
     stage: str
     stall_timeout_s: float
     droppable: bool = False
-    pending_chunks: int = 2
 
 
 class Lane:
@@ -59,6 +58,7 @@ class Lane:
         self._gone = False
         self.place = place
         self.takes_batches = False  # the other end does
+        self.pending_chunks = PENDING_CHUNKS
         self.filler: Filler | None = None  # for an end whose chunks are not in their place when they are put
         self._stall = Stall(policy.stall_timeout_s, self._room)
         self.window = SendWindow()
@@ -87,6 +87,11 @@ class Lane:
         self._wake.set()
 
     @property
+    def is_gone(self) -> bool:
+        """True when the other end is gone, or nothing was ever written."""
+        return self._gone
+
+    @property
     def has_begun(self) -> bool:
         """True when a chunk has gone."""
         return bool(self._seq)
@@ -105,7 +110,7 @@ class Lane:
         """Queues a chunk where there is room for it now. Safe from the thread of the one who alone puts on
         this track; ``wake`` is to be called on the event loop after it."""
         queue = self._pending.setdefault(item.chunk.track, deque())
-        if self._policy.droppable or len(queue) >= self._policy.pending_chunks or self._error is not None:
+        if self._policy.droppable or len(queue) >= self.pending_chunks or self._error is not None:
             return False
         if not queue:
             self._moved_us = now_us()
@@ -134,7 +139,7 @@ class Lane:
             self._wake.set()
 
     async def _wait_for_room(self, queue: deque[Outgoing | RawChunk]) -> None:
-        while len(queue) >= self._policy.pending_chunks and self._error is None:
+        while len(queue) >= self.pending_chunks and self._error is None:
             await self._progress()
         if self._error is not None:
             raise self._error
@@ -158,11 +163,11 @@ class Lane:
         if self._error is not None:
             raise self._error
         queue = self._pending[item.chunk.track]
-        if len(queue) < self._policy.pending_chunks:
+        if len(queue) < self.pending_chunks:
             return
         if now_us() - self._moved_us > self._policy.stall_timeout_s * 1e6:
             raise self._stalled()
-        for lost in drop_oldest(queue, item, self._policy.pending_chunks - 1, self._policy.stage):
+        for lost in drop_oldest(queue, item, self.pending_chunks - 1, self._policy.stage):
             self.on_drop(lost)
 
     async def finish(self) -> None:

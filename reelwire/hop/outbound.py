@@ -30,6 +30,7 @@ class NextHop:
     destination: Destination
     shared: CallerResources
     policy: LanePolicy
+    pending_chunks: int
 
 
 class Outbound:
@@ -87,6 +88,7 @@ class Outbound:
         onward.clock_id = clock_id()
         self.caller = Caller(hop.destination, hop.shared, hop.policy)
         self.lane = self.caller.lane
+        self.lane.pending_chunks = hop.pending_chunks
         await self.caller.open(onward)
         accepted = await self.caller.accepted(onward)
         self.lag_frames = accepted.lag_frames
@@ -132,8 +134,13 @@ class Outbound:
             return ()
         return tuple(self.caller.summary.stages)
 
+    async def leave(self, within_s: float) -> None:
+        """Ends the stream at the next hop and hears its accounts."""
+        if self.caller is not None:
+            await self.caller.leave(within_s)
+
     async def close(self) -> None:
-        """Leaves the next hop."""
+        """Leaves the next hop, at once."""
         if self.caller is not None:
             await self.caller.close()
 

@@ -12,7 +12,7 @@ from reelwire.hop.accounts import in_words, summarise
 from reelwire.hop.carried import Carried
 from reelwire.hop.checks import read_config
 from reelwire.hop.context import ServiceContext
-from reelwire.hop.handshake import GATHER_CHUNKS
+from reelwire.hop.handshake import pending_chunks
 from reelwire.hop.hop_in import HopIn
 from reelwire.hop.in_process import InProcess
 from reelwire.hop.inline import Inline
@@ -38,7 +38,7 @@ class Relay:
         self._stage = context.factory.name
         self._life = Life(self._stage, self._let_go)
         inline = Inline(self._stage, context.copier, self._settings.max_message_bytes)
-        policy = LanePolicy(self._stage, self._settings.stall_timeout_s, pending_chunks=GATHER_CHUNKS)
+        policy = LanePolicy(self._stage, self._settings.stall_timeout_s)
         self._up = Lane(write, policy, InProcess() if local else inline)
         self._up.on_stuck = self._life.fail
         self._rings = StreamRings(self._stage, context.pixels)
@@ -51,6 +51,7 @@ class Relay:
         try:
             config = await read_config(requests, self._stage, self._settings)
             config.stream_id = self._life.stream_id = config.stream_id or uuid.uuid4().hex[:12]
+            self._up.pending_chunks = pending_chunks(config, source=False)
             await self._hop_in.take(config, self._context.copier)
             self.carried = Carried(self._context, config, self._up, self._hop_in, self._life)
             if not self._life.is_over:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from reelwire.hop.flow import ReceiveWindow, window_for
+from reelwire.hop.flow import ReceiveWindow, returned_window
 from reelwire.hop.ledger import Order
 from reelwire.hop.shared_memory import SlotReader
 from reelwire.media import Offer
@@ -16,10 +16,13 @@ from reelwire.wire import RawChunk
 class Returned:
     """``queue`` is bounded by the credit that was given; None in it is the end."""
 
-    def __init__(self, credit_chunks: int, tell: Callable[[Credit], None], slots: SlotReader) -> None:
+    def __init__(
+        self, credit_chunks: int, tell: Callable[[Credit], None], slots: SlotReader, *, live: bool
+    ) -> None:
         self._credit_chunks = credit_chunks
         self._tell = tell
         self._slots = slots
+        self._live = live
         self._order = Order()
         self._window = ReceiveWindow()
         self.offers: dict[int, Offer] = {}
@@ -29,7 +32,8 @@ class Returned:
         """These tracks come back: grants the first credit."""
         for offer in offers:
             self.offers[offer.track] = offer
-            total = self._window.begin(offer.track, window_for(offer, 1, self._credit_chunks))
+            window = returned_window(offer, self._credit_chunks, live=self._live)
+            total = self._window.begin(offer.track, window)
             self._tell(Credit(track=offer.track, total=total, taken_seq=-1))
 
     def receive(self, raw: RawChunk) -> None:

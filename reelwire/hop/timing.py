@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from array import array
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,22 +41,25 @@ class Outgoing:
 
 
 class Samples:
-    """The newest values of one duration."""
+    """The newest values of one duration, eight bytes each: as objects they are megabytes for each stream."""
 
     def __init__(self) -> None:
-        self._values: deque[int] = deque(maxlen=SAMPLES)
+        self._values = array("q")
         self._count = 0
 
     def add(self, value_us: int) -> None:
         """One more."""
-        self._values.append(value_us)
+        if self._count < SAMPLES:
+            self._values.append(value_us)
+        else:
+            self._values[self._count % SAMPLES] = value_us
         self._count += 1
 
     def quantiles(self) -> Quantiles:
         """p50, p95, p99; zeros where nothing was measured."""
         if not self._values:
             return Quantiles()
-        p50, p95, p99 = np.percentile(np.fromiter(self._values, np.int64), (50, 95, 99))
+        p50, p95, p99 = np.percentile(np.array(self._values), (50, 95, 99))
         return Quantiles(p50_us=int(p50), p95_us=int(p95), p99_us=int(p99), count=self._count)
 
 
@@ -106,9 +110,10 @@ class StageTiming:
         self.compute.add(compute_us)
         self._shown_compute.observe(compute_us / 1e6)
 
-    def gave(self, chunk: Chunk, compute_us: int, now_us: int) -> Arrival:
-        """A chunk comes out after ``compute_us`` of work: gives its age, budget and trace so far."""
-        arrival = self._arrival_of(chunk, compute_us, now_us)
+    def gave(self, chunk: Chunk, compute_us: int, now_us: int, *, behind_us: int = 0) -> Arrival:
+        """A chunk comes out after ``compute_us`` of work: gives its age, budget and trace so far.
+        ``behind_us``: how long after its time a source took the frame up."""
+        arrival = self._arrival_of(chunk, compute_us, now_us, behind_us)
         if not chunk.frame_count:
             return arrival
         hold_us = max(0, now_us - arrival.started_us - compute_us)
@@ -126,14 +131,14 @@ class StageTiming:
         )
         return Arrival(now_us, arrival.captured_us, 0, arrival.budget_us, (*arrival.trace, span))
 
-    def _arrival_of(self, chunk: Chunk, compute_us: int, now_us: int) -> Arrival:
+    def _arrival_of(self, chunk: Chunk, compute_us: int, now_us: int, behind_us: int) -> Arrival:
         known = None
         for pts in _pts_of(chunk.payload):
             known = self._inside.pop((chunk.track, pts), None) or known
         if known is None and not self._source:
             known = self._newest
         if known is None:
-            # A source: the frame begins here, when work on it began.
+            # A source: the frame begins here, when it was due, or else when work on it began.
             start = now_us - compute_us
-            known = Arrival(start, start, started_us=start)
+            known = Arrival(start, start - behind_us, started_us=start)
         return known

@@ -188,7 +188,7 @@ class StageWorker:
         if self._passing:
             for track in [each for each in self._passing if self._out_track(each) == chunk.track]:
                 chunk = replace(chunk, dropped=self._passing.pop(track) + chunk.dropped)
-        arrival = self.timing.gave(chunk, compute_us, now_us())
+        arrival = self.timing.gave(chunk, compute_us, now_us(), behind_us=_behind_us(stage))
         if self.is_source and self._opening.live and not arrival.budget_us:
             arrival.budget_us = (self._opening.config.latency_budget_ms or 500) * 1000
         for part in self._fit(chunk):
@@ -252,3 +252,8 @@ class StageWorker:
 def _idle_us(stage: Stage) -> int:
     """A source that waits for its input is not at work, and its frames do not get older by it."""
     return int(getattr(stage, "idle_us", 0))
+
+
+def _behind_us(stage: Stage) -> int:
+    """For how long a source's newest frame had been due when it was taken up: it is older by that."""
+    return int(getattr(stage, "behind_us", 0))

@@ -16,7 +16,7 @@ from reelwire.client import connect
 from reelwire.client.stream import Stream
 from reelwire.hop.checks import STAGES
 from reelwire.hop.place import IN_PROCESS, INLINE, SHARED_MEMORY
-from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PayloadKind, read_only
+from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, Packets, PayloadKind, read_only
 from reelwire.server import Server, Service
 from reelwire.settings import Settings
 from reelwire.stage import StageFactory
@@ -64,7 +64,7 @@ class Chain:
 
     @property
     def back_pts(self) -> list[int]:
-        return [pts for each in self.back if isinstance(each.payload, Frames) for pts in each.payload.pts]
+        return [pts for each in self.back for pts in pts_of(each)]
 
     @property
     def stages(self) -> list[StageSummary]:
@@ -103,7 +103,7 @@ class Chain:
     def check_each_stage(self) -> None:
         """In + made = out + dropped + failed, in the summary and in the metrics."""
         after = counted()
-        assert [each.stage for each in self.stages] == list(STAGES[: len(self.stages)])
+        assert [each.stage for each in self.stages] == list(STAGES)
         for stage in self.stages:
             lost = dropped_by(stage)
             failed = sum(count for (_, reason), count in lost.items() if reason.failed)
@@ -128,6 +128,15 @@ class Chain:
         """Chunks of this stream that were past their budget, as /metrics says."""
         key = ("reelwire_deadline_missed_total", stage)
         return counted()[key] - self.before[key]
+
+
+def pts_of(chunk: Chunk) -> tuple[int, ...]:
+    match chunk.payload:
+        case Frames():
+            return chunk.payload.pts
+        case Packets():
+            return tuple(packet.pts for packet in chunk.payload.packets)
+    return ()
 
 
 def by_reason(drops: Iterable[Dropped]) -> Drops:
@@ -187,13 +196,15 @@ async def live_chain(
     *,
     url: str = "",
     budget_ms: int = NO_BUDGET_MS,
+    encodes: bool = False,
     place: str = SHARED_MEMORY,
     settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Chain]:
     """A stream that is ready. ``url``: what preprocess opens; empty: the test sends frames. ``place``: where
     pixels lie between the services."""
-    factories = factories_of(slow, work, url)
+    factories = factories_of(slow, work, url, encodes=encodes)
     config = StreamConfig(route=STAGES, policy=Policy.POLICY_LIVE, latency_budget_ms=budget_ms)
+    config.encoder.video.preset = "ultrafast"
     if url:
         config.input.CopyFrom(Input(url=url))
         config.preprocess.mute = True

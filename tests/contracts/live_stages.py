@@ -12,6 +12,7 @@ from reelwire.media import Chunk, Dropped, Frames
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, StageFactory
 from reelwire.testing import IdentityFactory, IdentityStage
+from services.encoder.stage import EncoderFactory
 from services.preprocess.stage import PreprocessFactory
 
 LIVENESS_S = 60.0
@@ -104,11 +105,13 @@ class HeldSourceFactory:
         self._real.close()
 
 
-def factories_of(slow: str, work: Work, url: str = "") -> dict[str, StageFactory]:
-    """All four; ``url``: what the real preprocess opens."""
+def factories_of(slow: str, work: Work, url: str = "", *, encodes: bool = False) -> dict[str, StageFactory]:
+    """All four; ``url``: what the real preprocess opens; ``encodes``: with the real encoder."""
     found: dict[str, StageFactory] = {
         name: WatchedFactory(name, work if name == slow else lambda: None) for name in STAGES
     }
+    if encodes:
+        found["encoder"] = EncoderFactory(Settings())
     if url:
         found["preprocess"] = HeldSourceFactory(work if slow == "preprocess" else lambda: None)
     return found

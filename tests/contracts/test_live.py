@@ -142,6 +142,17 @@ async def test_a_frame_past_its_budget_is_told_to_later_stages_and_worked_on_by_
         assert told[late, DropReason.LATE] >= 1
 
 
+async def test_a_reader_that_pauses_makes_the_source_drop_however_small_the_packets_are() -> None:
+    async with live_chain("", lambda: None, encodes=True) as chain:
+        for pts in range(COUNT):  # a stream of seconds would fit into a few megabytes on each way back
+            await chain.send(pts)
+            await asyncio.sleep(0.002)
+        await asyncio.gather(chain.stream.end(), chain.receive())
+    chain.check()
+    assert set(chain.lost) == {(SOURCE, DropReason.OVERLOAD)}
+    assert len(chain.back_pts) <= 2 * HELD_EACH_HOP * len(STAGES), "there and back"
+
+
 async def test_a_reader_that_stops_ends_the_stream_of_a_live_caller_as_stalled() -> None:
     async with live_chain("encoder", lambda: None, settings={"stall_timeout_s": 0.5}) as chain:
         with pytest.raises(DeadlineExceeded) as caught:
