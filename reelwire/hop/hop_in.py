@@ -29,6 +29,7 @@ class HopIn:
         self._up = up
         self._inline = inline
         self._shared: SharedMemory | None = None
+        self._attached_there: set[str] = set()
 
     async def take(self, config: config_pb2.StreamConfig, copier: Executor) -> None:
         """Maps what the caller offers. PlaceUnavailable: pixels cannot lie where REELWIRE_PIXELS says."""
@@ -55,12 +56,15 @@ class HopIn:
             self.returned_ring = await asyncio.get_running_loop().run_in_executor(copier, create)
         if self.rings.mapped:
             self._shared = SharedMemory(self.rings, self._inline, copier, on_fallback)
+            self._shared.allow(self._attached_there)
+            self._shared.seen_since = self.rings.echoed
             self._up.place = self._shared
 
     def on_attached(self, attached: Iterable[Attached]) -> None:
-        """The caller says which rings it has mapped."""
+        """The caller says which rings it has mapped; perhaps before it is known here what goes back."""
+        self._attached_there |= self.rings.confirmed(attached)
         if self._shared is not None:
-            self._shared.allow(self.rings.confirmed(attached))
+            self._shared.allow(self._attached_there)
 
     def on_credit(self, credit: Credit) -> None:
         """For what goes back: now the caller has seen who shares its own rings."""

@@ -48,6 +48,9 @@ class SharedMemory:
         self._readable: set[str] = set()
         self._handed: dict[Key, list[Kept]] = {}  # one for each time that it was handed over
         self._full = False
+        self.seen_since: Callable[[], Iterable[str]] = (
+            lambda: ()
+        )  # rings that the receiver turned out to read
 
     def allow(self, names: Iterable[str]) -> None:
         """The receiver can read these rings."""
@@ -97,6 +100,8 @@ class SharedMemory:
         if kept is None and isinstance(raw.handed, Frames):
             loop = asyncio.get_running_loop()
             kept = await loop.run_in_executor(self._copier, self.keep, raw.handed)
+        if kept is not None and kept.ring not in self._readable:
+            self.allow(self.seen_since())
         if kept is None or kept.ring not in self._readable:
             return await self._inline.pass_on(raw)
         if raw.message:
