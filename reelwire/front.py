@@ -21,6 +21,7 @@ from reelwire.hop.relay import Relay
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 1.0
+CALL_ENDS_S = 0.25
 CUT_S = 10.0  # for a worker in the middle of a frame, once its stream was cut
 
 
@@ -28,13 +29,14 @@ class Front:
     """All streams of one service process."""
 
     def __init__(self, context: ServiceContext, after_stream: Callable[[], None] = lambda: None) -> None:
-        """``after_stream`` is called whenever one has ended and its worker has left."""
+        """``after_stream`` is called whenever one has ended and its worker has left, and soon after again."""
         self._context = context
         self._after_stream = after_stream
         self._stage = context.factory.name
         self._slots = context.settings.stream_slots
         self._active: dict[Relay, asyncio.Task[None]] = {}
         self._draining = False
+        self._later: asyncio.TimerHandle | None = None
         self._watch()
 
     async def process(
@@ -89,7 +91,12 @@ class Front:
         code = "OK" if error is None else getattr(error, "code", "INTERNAL")
         metrics.STREAMS.labels(self._stage, code).inc()
         del relay, task, error  # so that nothing here keeps the stream
-        asyncio.get_running_loop().call_soon(self._after_stream)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._after_stream)
+        if self._later is not None:
+            self._later.cancel()
+        # The call itself ends a little later, and keeps what it raised until then.
+        self._later = loop.call_later(CALL_ENDS_S, self._after_stream)
 
     async def drain(self, within_s: float) -> bool:
         """No new streams; those under way are told to move and may end for so long; then they are cut.

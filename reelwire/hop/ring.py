@@ -19,6 +19,7 @@ from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, Entry, create
 from reelwire.media import Pixels
 
 ADDRESS_SPACE = 8  # times what may be allocated: slots of another size lie behind those that were given up
+_NO_MEMORY: Pixels = np.empty(0, np.uint8)
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14
 
 
@@ -61,6 +62,8 @@ class Ring:
         self._free: list[_Slot] = []  # the last one freed is filled next: it is still in the cache
         self._given_back: deque[_Slot] = deque()
         self._unused = [(number, 0) for number in reversed(range(MAX_SLOTS))]  # (number, generation)
+        self._made: dict[int, _Slot] = {}
+        self._closed = False
         self._end = HEADER_BYTES
         self.allocated_bytes = 0
 
@@ -75,10 +78,11 @@ class Ring:
         the system has no memory for another."""
         with self._lock:
             slot = self._take(pixels.nbytes)
-        if slot is None:
-            return None
+            if slot is None:
+                return None
+            memory = slot.memory[: pixels.nbytes]
         filled = Filled(self.name, slot, pixels.nbytes, self._given_back)
-        np.copyto(slot.memory[: pixels.nbytes].reshape(pixels.shape), pixels)
+        np.copyto(memory.reshape(pixels.shape), pixels)
         return filled
 
     def unlink(self) -> None:
@@ -90,9 +94,15 @@ class Ring:
     def close(self) -> None:
         """Nothing more is filled; views of it stay good for those who hold them."""
         self.unlink()
-        self.file.close()
+        with self._lock:
+            self._closed = True
+            for slot in self._made.values():  # a Filled that somebody has forgotten keeps no memory
+                slot.memory = _NO_MEMORY
+            self.file.close()
 
     def _take(self, size_bytes: int) -> _Slot | None:
+        if self._closed:
+            return None
         while self._given_back:
             self._free.append(self._given_back.popleft())
         for at in range(len(self._free) - 1, -1, -1):
@@ -114,7 +124,9 @@ class Ring:
     def _make(self, size_bytes: int) -> _Slot | None:
         capacity = _whole_pages(size_bytes)
         fits = self.allocated_bytes + capacity <= self._max_bytes or not self.allocated_bytes
-        if not (fits and self._unused and self._end + capacity <= HEADER_BYTES + self._address_space):
+        if self._closed or not (
+            fits and self._unused and self._end + capacity <= HEADER_BYTES + self._address_space
+        ):
             return None
         self.file.allocate(self._end, capacity)
         with suppress(OSError, ValueError):  # an older kernel faults each page in when it is first written
@@ -122,6 +134,7 @@ class Ring:
         number, generation = self._unused.pop()
         memory = np.frombuffer(self.file.data, np.uint8, capacity, self._end)
         slot = _Slot(number, self._end, generation, memory)
+        self._made[number] = slot
         self._end += capacity
         self.allocated_bytes += capacity
         return slot
@@ -131,6 +144,7 @@ class Ring:
         self.file.data.madvise(mmap.MADV_REMOVE, slot.offset, slot.memory.size)
         self.file.set_entry(slot.number, Entry(0, 0, slot.generation))
         self.allocated_bytes -= slot.memory.size
+        del self._made[slot.number]
         self._unused.append((slot.number, slot.generation))
 
 

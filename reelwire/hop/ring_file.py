@@ -31,6 +31,7 @@ PATTERN = "reelwire-*.ring"
 _MAGIC = b"reelwire ring 1\n"
 _TOKEN_AT, _READERS_AT, _SLOTS_AT = 16, 64, 1024
 _ENTRY = struct.Struct("<QQQ")
+_NO_DATA = mmap.mmap(-1, HEADER_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ class RingFile:
             raise OSError(f"cannot be mapped: {error}") from None
 
     def close(self) -> None:
-        """Lets go of the file and its lock; the memory stays mapped for as long as a view of it is in use."""
+        """Lets go of the file; memory, lock and all are gone with the last view of it that is in use."""
         if self._number >= 0:
             os.close(self._number)
             self._number = -1
+            self.data = _NO_DATA
 
     @property
     def token(self) -> bytes:

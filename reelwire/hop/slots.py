@@ -111,6 +111,7 @@ class MappedRing:
     def close(self) -> None:
         """No more views; those that exist stay good."""
         self.file.close()
+        self._memory = np.frombuffer(self.file.data, np.uint8)
 
 
 def slot_behind(pixels: npt.NDArray[np.uint8]) -> SlotView | None:

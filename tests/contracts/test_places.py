@@ -29,6 +29,7 @@ from reelwire.media import (
 from reelwire.stage import StageFactory
 from reelwire.testing import IdentityFactory, IdentityStage, addresses_of, frames, loopback, small_video
 from reelwire.v1.config_pb2 import StreamConfig
+from tests.contracts.live_chain import until
 from tests.contracts.places import PLACES, VIDEO, Inverting, carry, left_over, placed, same, streams_by_place
 from tests.reelwire.hop.stages import StageOf
 
@@ -64,7 +65,7 @@ async def test_frames_come_back_in_order_and_byte_for_byte_and_the_accounts_clos
                 assert (stage.in_frames, stage.made_frames, stage.out_frames) == (COUNT, 0, COUNT)
                 assert (stage.failed_frames, len(stage.dropped)) == (0, 0)
         del back
-        assert left_over(folder) == []
+        await until("rings are gone", lambda: left_over(folder) == [])
 
 
 @pytest.mark.parametrize("place", PLACES)
