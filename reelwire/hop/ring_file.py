@@ -31,6 +31,7 @@ PATTERN = "reelwire-*.ring"
 _MAGIC = b"reelwire ring 1\n"
 _TOKEN_AT, _READERS_AT, _SLOTS_AT = 16, 64, 1024
 _ENTRY = struct.Struct("<QQQ")
+_NO_NONCE = bytes(NONCE_BYTES)  # stands where nobody wrote: whoever says it has seen nothing
 _NO_DATA = mmap.mmap(-1, HEADER_BYTES)
 
 
@@ -86,7 +87,7 @@ class RingFile:
 
     def confirm(self, reader: int, nonce: bytes) -> bool:
         """True where the reader shares this memory: its nonce stands here. Then it is echoed."""
-        if not 0 <= reader < MAX_READERS or len(nonce) != NONCE_BYTES or self.nonce(reader) != nonce:
+        if not 0 <= reader < MAX_READERS or nonce in (b"", _NO_NONCE) or self.nonce(reader) != nonce:
             return False
         os.pwrite(self._number, nonce, _READERS_AT + 2 * NONCE_BYTES * reader + NONCE_BYTES)
         return True

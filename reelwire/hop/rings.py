@@ -80,7 +80,7 @@ class StreamRings:
     def take(self, offered: Iterable[config.Ring]) -> list[Attached]:
         """Maps the rings of a config, as far as they are here: the caller can read all of them. Touches the
         disk."""
-        rings = tuple(offered)
+        rings = tuple(offered)[:MAX_RINGS]
         introduced = self.map(rings)
         self.offered = tuple(ring for ring in rings if ring.name in self.mapped)
         return introduced
