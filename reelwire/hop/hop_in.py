@@ -52,8 +52,8 @@ class HopIn:
         if self.local:
             return
         if fills:
-            create = self.rings.create
-            self.returned_ring = await asyncio.get_running_loop().run_in_executor(copier, create)
+            loop, create = asyncio.get_running_loop(), self.rings.create
+            self.returned_ring = await loop.run_in_executor(copier, create, on_fallback)
         if self.rings.mapped:
             self._shared = SharedMemory(self.rings, self._inline, copier, on_fallback)
             self._shared.allow(self._attached_there)

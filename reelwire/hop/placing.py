@@ -20,7 +20,7 @@ from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import Accepted, Attached
 
 Result = TypeVar("Result")
-FIRST_SLOTS = 4  # allocated before the first frame; more when they are needed
+FIRST_SLOTS = 4  # allocated with the ring, so that both ends know where pixels lie; more when needed
 
 
 class Placing:
@@ -42,7 +42,10 @@ class Placing:
         config.takes_batches = True
         if local or not _carries_frames(config):
             return
-        ring = await self._off_loop(self._rings.create)
+        sizes = [each.video.frame_bytes for each in _frames(config.offers)]
+        ring = await self._off_loop(
+            lambda: self._rings.create(self._on_fallback, FIRST_SLOTS, max(sizes, default=1))
+        )
         if ring is not None:
             config.rings.append(ring)
 
@@ -57,17 +60,8 @@ class Placing:
 
     async def _remote(self, accepted: Accepted) -> Place:
         rings, names = self._rings, self._rings.confirmed(accepted.attached)
-        own = rings.own
-        if own is None or own.name not in names:
-            return self._inline
-        sizes = [each.video.frame_bytes for each in _frames(accepted.inputs)]
-        try:
-            await self._off_loop(lambda: own.reserve(FIRST_SLOTS, max(sizes, default=1)))
-        except OSError as error:
-            self._on_fallback(
-                f"{rings.folder} has no room for {FIRST_SLOTS} frames: {error.strerror}; pixels go in the "
-                "messages (REELWIRE_SHM_DIR)"
-            )
+        if rings.own is None or rings.own.name not in names:
+            await self._off_loop(rings.give_up_own)
             return self._inline
         place = SharedMemory(rings, self._inline, self._copier, self._on_fallback)
         place.allow(names)

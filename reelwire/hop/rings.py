@@ -7,7 +7,7 @@ the nonce in its own mapping: only the same memory shows it, never a copy of the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,17 +65,37 @@ class StreamRings:
         """True where pixels must lie in shared memory."""
         return self.policy.pinned == SHARED_MEMORY
 
-    def create(self) -> config.Ring | None:
-        """A ring to write; None: shared memory is not wanted, or not to be had. Touches the disk."""
+    def create(
+        self, on_fallback: Callable[[str], None], slots: int = 0, size_bytes: int = 1
+    ) -> config.Ring | None:
+        """A ring to write, with room for so many frames of that size; None: shared memory is not wanted, or
+        not to be had, of which ``on_fallback`` is told. Touches the disk."""
         if not self.policy.shares:
             return None
+        ring = None
         try:
-            self.own = Ring(self.folder, self.policy.ring_bytes)
+            ring = Ring(self.folder, self.policy.ring_bytes)
+            ring.reserve(slots, size_bytes)
         except OSError as error:
-            log.warning("no ring in %s: %s; pixels go in the messages", self.folder, error)
+            if ring is not None:
+                ring.close()
+            text = (
+                f"{self.folder} has no room for a ring of {slots} frames of {size_bytes} bytes: "
+                f"{error.strerror}; pixels go in the messages (REELWIRE_SHM_DIR)"
+            )
+            log.warning("%s", text)
+            on_fallback(text)
             return None
-        self.mapped[self.own.name] = MappedRing(self.own.file, self.own.name)
-        return config.Ring(name=self.own.name, token=self.own.file.token, owner=self.reader)
+        self.own = ring
+        self.mapped[ring.name] = MappedRing(ring.file, ring.name)
+        return config.Ring(name=ring.name, token=ring.file.token, owner=self.reader)
+
+    def give_up_own(self) -> None:
+        """Nobody else can read it."""
+        if self.own is not None:
+            del self.mapped[self.own.name]
+            self.own.close()
+            self.own = None
 
     def take(self, offered: Iterable[config.Ring]) -> list[Attached]:
         """Maps the rings of a config, as far as they are here: the caller can read all of them. Touches the
