@@ -1,0 +1,137 @@
+"""A ring by itself: slots, growth, bounds, and what is swept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from weakref import WeakMethod
+
+import numpy as np
+import pytest
+
+from reelwire.errors import BadSlot
+from reelwire.hop.ring import Filled, Ring
+from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, create, sweep
+from reelwire.hop.slots import MappedRing, SlotView
+from reelwire.media import Pixels
+from reelwire.v1 import media_pb2 as pb
+
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+class Reader:
+    """Reads a ring as its neighbour does. ``done``: slots that nobody looks at any more."""
+
+    def __init__(self, ring: Ring, folder: Path) -> None:
+        self.mapped = MappedRing.open(folder, ring.name, ring.file.token)
+        self.done: list[int] = []
+        nonce = self.mapped.introduce(2)
+        assert ring.file.confirm(2, nonce)
+
+    def note(self, view: SlotView) -> None:
+        self.done.append(view.slot)
+
+    def view(self, filled: Filled) -> Pixels:
+        ref = pb.SlotRef(
+            ring=filled.ring, slot=filled.slot, generation=filled.generation, size_bytes=filled.size_bytes
+        )
+        return np.asarray(self.mapped.view(ref, WeakMethod(self.note)), np.uint8)
+
+
+def noise(seed: int, size_bytes: int) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, size_bytes, np.uint8)
+
+
+def fill(ring: Ring, pixels: Pixels) -> Filled:
+    filled = ring.fill(pixels)
+    assert filled is not None
+    return filled
+
+
+def test_what_was_filled_is_what_is_read_and_a_slot_is_free_when_nobody_has_it(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, 1 << 20)
+    reader = Reader(ring, tmp_path)
+    first = fill(ring, noise(0, 5000))
+    again = fill(ring, noise(1, 5000))
+    view = reader.view(first)
+    assert np.array_equal(view, noise(0, 5000))
+    assert not view.flags.writeable
+    assert first.slot != again.slot
+    del view
+    assert reader.done == [first.slot]
+    number, generation = first.slot, first.generation
+    del first
+    third = fill(ring, noise(2, 4000))
+    assert (third.slot, third.generation) == (number, generation + 1)
+    ring.close()
+
+
+def test_a_view_of_a_slot_that_was_filled_again_is_refused(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, 1 << 20)
+    reader = Reader(ring, tmp_path)
+    filled = fill(ring, noise(0, 100))
+    stale = pb.SlotRef(ring=ring.name, slot=filled.slot, generation=filled.generation, size_bytes=100)
+    del filled
+    kept = fill(ring, noise(1, 100))
+    with pytest.raises(BadSlot, match="is stale; it holds 2"):
+        reader.mapped.view(stale, WeakMethod(reader.note))
+    assert np.array_equal(reader.view(kept), noise(1, 100))
+    ring.close()
+
+
+def test_a_ring_grows_with_its_frames_and_never_beyond_what_it_may_take(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, 16 * PAGE)
+    small = [fill(ring, noise(seed, PAGE)) for seed in range(16)]
+    assert ring.fill(noise(16, PAGE)) is None
+    small.clear()
+    large = [fill(ring, noise(seed, 4 * PAGE)) for seed in range(4)]
+    assert ring.fill(noise(4, 4 * PAGE)) is None
+    assert ring.allocated_bytes == 16 * PAGE
+    blocks = 512 * os.stat(tmp_path / ring.name).st_blocks
+    assert blocks <= HEADER_BYTES + 17 * PAGE, "what was given up is the system's again"
+    assert {each.generation for each in large} == {2}, "a number that comes back is another slot"
+    ring.close()
+
+
+def test_a_ring_has_no_more_slots_than_its_header(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, 1 << 20)
+    held = [ring.fill(noise(0, 1)) for _ in range(MAX_SLOTS)]
+    assert None not in held
+    assert ring.fill(noise(0, 1)) is None
+    ring.close()
+
+
+def test_a_frame_larger_than_the_ring_still_has_one_slot(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, PAGE)
+    held = fill(ring, noise(0, 5 * PAGE))
+    assert ring.fill(noise(1, 1)) is None
+    assert held.size_bytes == 5 * PAGE
+    ring.close()
+
+
+def test_a_closed_ring_is_filled_no_more_and_what_is_read_of_it_stays(tmp_path: Path) -> None:
+    ring = Ring(tmp_path, 1 << 20)
+    reader = Reader(ring, tmp_path)
+    handed = fill(ring, noise(0, 5000))
+    view = reader.view(handed)
+    ring.close()
+    reader.mapped.close()
+    assert list(tmp_path.iterdir()) == []
+    del handed
+    assert ring.fill(noise(1, 5000)) is None
+    assert np.array_equal(view, noise(0, 5000))
+
+
+def test_what_has_an_owner_is_not_swept_and_all_else_of_that_name_is(tmp_path: Path) -> None:
+    owned, name = create(tmp_path, 1 << 20)
+    left, other = create(tmp_path, 1 << 20)
+    left.close()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "reelwire-folder.ring").mkdir()
+    assert sweep(tmp_path) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        (name, "notes.txt", "reelwire-folder.ring")
+    )
+    assert other != name
+    owned.close()
+    assert sweep(tmp_path / "nowhere") == 0
