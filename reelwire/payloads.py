@@ -131,7 +131,7 @@ def _frames(raw: RawChunk, offer: Offer) -> Frames:
             field="data",
         )
     pixels = np.frombuffer(raw.payload, np.uint8).reshape(len(header.pts), *format_.frame_shape)
-    return Frames(format_, tuple(header.pts), read_only(pixels))
+    return Frames(format_, tuple(header.pts), read_only(pixels) if pixels.flags.writeable else pixels)
 
 
 def _sound(raw: RawChunk, offer: Offer) -> Sound:

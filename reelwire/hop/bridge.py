@@ -16,6 +16,7 @@ from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import Notice
 
 Result = TypeVar("Result")
+LATEST_S = 0.005
 
 
 class LoopSide(Protocol):
@@ -38,7 +39,8 @@ class Bridge:
     """A ``Host`` for a StageWorker; also gives stages ``negotiate`` and ``notice``.
 
     To wake the event loop costs more than what it does then. So a stage that is quick wakes it once for a
-    chunk, and where more chunks wait for it once for ``gather`` of them at most.
+    chunk, and where more chunks wait for it once for ``gather`` of them at most; what is said waits for 5 ms
+    at most, should one of them take longer.
     """
 
     def __init__(self, relay: LoopSide, gather: int = 1) -> None:
@@ -49,6 +51,7 @@ class Bridge:
         self._loop = asyncio.get_running_loop()
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def negotiate(self, offers: Sequence[Offer], models: Sequence[PinnedModel] = ()) -> tuple[Offer, ...]:
         """As ``reelwire.stage.Negotiate``."""
@@ -72,9 +75,14 @@ class Bridge:
         """All that the stage gives for a chunk was emitted."""
         self._calls.append((self._relay.on_worked, (queued.raw.header.track, queued.raw.header.seq)))
         self._gathered += 1
-        more = self.worker is not None and self.worker.is_quick and not self.worker.inbox.empty()
-        if self._gathered >= self._gather or not more:
+        if self._gathered >= self._gather or not self._more_follows:
             self._gathered = 0
+            self._wake_loop()
+
+    def rests(self) -> None:
+        """No chunk follows at once."""
+        self._gathered = 0
+        if self._calls:
             self._wake_loop()
 
     def emit(self, chunk: Chunk, arrival: Arrival) -> None:
@@ -87,6 +95,12 @@ class Bridge:
         self._calls.append((self._relay.wake, ()))
         if self.worker is None or not self.worker.in_quick_feed:
             self._wake_loop()
+
+    def forget(self) -> None:
+        """The worker has left, and nobody listens any more."""
+        self._calls.clear()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
         self._calls.append((call, arguments))
@@ -107,9 +121,20 @@ class Bridge:
             while self._calls:
                 call, arguments = self._calls.popleft()
                 call(*arguments)
+            if self._gather > 1 and self._timer is None and self._more_follows:
+                self._timer = self._loop.call_later(LATEST_S, self._on_timer)
         finally:
             if self._calls:  # one of them failed: the loop says so, the others come next
                 self._loop.call_soon(self._run_calls)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._run_calls()
+
+    @property
+    def _more_follows(self) -> bool:
+        """True where the next chunk is here and should not take long."""
+        return self.worker is not None and self.worker.is_quick and not self.worker.inbox.empty()
 
     def _wait(self, work: Coroutine[None, None, Result]) -> Result:
         try:

@@ -259,6 +259,7 @@ class Caller:
             self._call.cancel()
         await self._stop_tasks()
         self._back.forget()
+        self.lane.let_go(Cancelled(f"the stream to {self.peer} is closed"))
         self.lane.place.close()
 
     async def _stop_tasks(self) -> None:

@@ -21,7 +21,7 @@ from reelwire.hop.hop_in import HopIn
 from reelwire.hop.idle import Idle
 from reelwire.hop.inbound import Inbound
 from reelwire.hop.lane import Lane
-from reelwire.hop.life import Life
+from reelwire.hop.life import Life, without_frames
 from reelwire.hop.outbound import Outbound
 from reelwire.hop.place import Wire
 from reelwire.hop.requests import Requests
@@ -129,6 +129,9 @@ class Carried:
         await self.sides.outbound.close()  # one that the worker was about to open
         self.sides.inbound.flush()
         self.worker.forget()
+        self.bridge.forget()
+        if self._working is not None:
+            without_frames(self._working.exception())
         self.stage_side.forget()
         if self._working is not None:
             metrics.TRANSPORT_INFO.labels(self.sides.stage, self.sides.hop_in.transport).dec()

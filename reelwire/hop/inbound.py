@@ -41,6 +41,7 @@ class Inbound:
         self._ack_due: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._hurried = False
+        self._flushed_us = 0
 
     def begin(self, inputs: Sequence[Offer], chunk_frames: int, chunks: int) -> dict[int, int]:
         """The stage takes these tracks: grants the first credit. Gives the totals."""
@@ -115,9 +116,7 @@ class Inbound:
 
     def flush(self) -> None:
         """Tells the caller all that was gathered."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer, self._hurried = None, False
+        self._flushed_us = now_us()
         for track in self._window.pending():
             self._announce(track)
         for track, seq in self._ack_due.items():
@@ -135,14 +134,29 @@ class Inbound:
             self._timer.cancel()
 
     def _later(self) -> None:
+        """By a timer that is set once and looks again, not one for each message."""
         if self._hurried:
             return
         self._hurried = self._window.is_short()
-        if self._timer is None or self._hurried:
-            if self._timer is not None:
-                self._timer.cancel()
-            wait_s = COALESCE_S if self._hurried else PATIENT_S
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self.flush)
+        if self._timer is None:
+            self._set_timer()
+        elif self._hurried:
+            self._timer.cancel()
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        wait_s = COALESCE_S if self._hurried else PATIENT_S
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if not (self._ack_due or self._window.pending()):
+            self._hurried = False
+        elif self._hurried and now_us() - self._flushed_us < COALESCE_S * 1e6:
+            self._set_timer()
+        else:
+            self._hurried = False
+            self.flush()
 
     def _announce(self, track: int) -> None:
         seq, arrived_us = self._taken[track]

@@ -252,24 +252,36 @@ class Lane:
             return await self.place.pass_on(item)
         self.window.take(track, cost(item.chunk))
         header = self._header(item, seq)
-        wire = await self.place.write(header, item, self.formats.get(track))
+        wire = await self.place.write(header, item, self._format_of(item.chunk))
         self._round_trips.sent(track, seq, header.sent_us)
         self.on_sent(item.chunk)
         return wire
 
+    def _format_of(self, chunk: Chunk) -> VideoFormat | None:
+        """What was agreed; the very object of the frames where they are equal, so that the next ones, which
+        have the same, need not be compared."""
+        agreed, frames = self.formats.get(chunk.track), chunk.payload
+        if isinstance(frames, Frames) and frames.format is not agreed and frames.format == agreed:
+            agreed = self.formats[chunk.track] = frames.format
+        return agreed
+
     def _header(self, item: Outgoing, seq: int) -> pb.Chunk:
-        now = now_us()
-        return pb.Chunk(
-            track=item.chunk.track,
+        now, chunk, arrival = now_us(), item.chunk, item.arrival
+        header = pb.Chunk(
+            track=chunk.track,
             seq=seq,
-            age_us=max(0, now - item.arrival.captured_us),
-            budget_us=item.arrival.budget_us,
+            age_us=max(0, now - arrival.captured_us),
+            budget_us=arrival.budget_us,
             sent_us=now,
             link_us=self._round_trips.half_us,
-            trace=item.arrival.trace,
-            keyframes=item.chunk.keyframes,
-            dropped=[dropped_to_proto(dropped, self._policy.stage) for dropped in item.chunk.dropped],
         )
+        if arrival.trace:
+            header.trace.extend(arrival.trace)
+        if chunk.keyframes:
+            header.keyframes.extend(chunk.keyframes)
+        if chunk.dropped:
+            header.dropped.extend(dropped_to_proto(each, self._policy.stage) for each in chunk.dropped)
+        return header
 
 
 def _is_ready(item: Outgoing | RawChunk) -> bool:

@@ -64,8 +64,20 @@ class Life:
         self.over.exception()  # looked at: whoever awaits gets it, and nobody need
         self._let_go(error)
 
+    def forget_where(self) -> None:
+        """The error stays, without the frames of code that it went through: they hold pictures."""
+        if self.over.done() and self.over.exception() is not None:
+            without_frames(self.over.exception())
+
     async def stop_tasks(self) -> None:
         """Cancels what still runs and waits for it."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def without_frames(error: BaseException | None) -> None:
+    """Takes its tracebacks from an error, and from those that led to it."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

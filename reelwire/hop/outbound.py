@@ -43,6 +43,7 @@ class Outbound:
         self.caller: Caller | None = None
         self.lane = up
         self.offers: tuple[Offer, ...] | None = None
+        self.tracks: frozenset[int] = frozenset()  # of the offers
         self.returns: tuple[Offer, ...] = ()  # what goes back to the caller; once agreed
         self.models: tuple[PinnedModel, ...] = ()
         self.lag_frames = 0
@@ -76,6 +77,7 @@ class Outbound:
         )
         self.on_lane(self.lane)
         self.offers = agreed
+        self.tracks = frozenset(offer.track for offer in agreed)
         return agreed
 
     async def _call(self, hop: NextHop, config: StreamConfig, offers: Sequence[Offer]) -> tuple[Offer, ...]:

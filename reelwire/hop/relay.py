@@ -98,6 +98,7 @@ class Relay:
         finally:
             await self._life.stop_tasks()
             self._up.place.close()
+            self._life.forget_where()
             await self._close_rings()
 
     async def _close_rings(self) -> None:

@@ -33,9 +33,13 @@ class Requests:
         its side too early."""
         async for wire in messages:
             self._idle.heard()
-            for message in messages_in(wire, ProcessRequest):
-                self._receive(message)
+            self._receive_all(wire)
+            del wire  # an error that ends the wait would hold the newest chunk
         check_still_there(self._sides.inbound.ended)
+
+    def _receive_all(self, wire: Wire) -> None:
+        for message in messages_in(wire, ProcessRequest):
+            self._receive(message)
 
     def _receive(self, message: ProcessRequest | RawChunk) -> None:
         if self._inbox.qsize() > MAX_WAITING_ITEMS:

@@ -18,8 +18,8 @@ import os
 import re
 import secrets
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 HEADER_BYTES = 4096
 MAX_SLOTS = 128
@@ -35,8 +35,7 @@ _NO_NONCE = bytes(NONCE_BYTES)  # stands where nobody wrote: whoever says it has
 _NO_DATA = mmap.mmap(-1, HEADER_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A slot as the header has it: where it lies, how much it takes, how often it was filled."""
 
     offset: int
@@ -92,15 +91,13 @@ class RingFile:
         os.pwrite(self._number, nonce, _READERS_AT + 2 * NONCE_BYTES * reader + NONCE_BYTES)
         return True
 
-    def entry(self, slot: int) -> Entry:
-        """A slot's place; ``slot`` is 0 to 127."""
-        return Entry(*_ENTRY.unpack_from(self.data, _SLOTS_AT + _ENTRY.size * slot))
+    def entry(self, slot: int) -> tuple[int, int, int]:
+        """A slot's place, as ``Entry``; ``slot`` is 0 to 127."""
+        return _ENTRY.unpack_from(self.data, _SLOTS_AT + _ENTRY.size * slot)
 
     def set_entry(self, slot: int, entry: Entry) -> None:
         """Only the owner does this."""
-        _ENTRY.pack_into(
-            self.data, _SLOTS_AT + _ENTRY.size * slot, entry.offset, entry.capacity, entry.generation
-        )
+        _ENTRY.pack_into(self.data, _SLOTS_AT + _ENTRY.size * slot, *entry)
 
     def allocate(self, offset: int, size_bytes: int) -> None:
         """Takes the memory from the system now, not when it is first written. OSError: there is none."""

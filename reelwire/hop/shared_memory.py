@@ -118,8 +118,9 @@ class SharedMemory:
 
     def _hand_over(self, header: pb.Chunk, kept: Kept) -> None:
         self._hold(kept)
-        header.slot.ring, header.slot.slot = kept.ring, kept.slot
-        header.slot.generation, header.slot.size_bytes = kept.generation, kept.size_bytes
+        ref = header.slot
+        ref.ring, ref.slot = kept.ring, kept.slot
+        ref.generation, ref.size_bytes = kept.generation, kept.size_bytes
 
     def release(self, release: Release) -> None:
         """One handing-over less. BadSlot: the receiver has no such slot."""
@@ -158,14 +159,13 @@ class SlotReader:
 
     def resolve(self, raw: RawChunk) -> None:
         """Makes the slot that a chunk names its payload. BadSlot: nothing that may be read lies there."""
-        if raw.kept is not None or raw.header.WhichOneof("payload") != "slot":
+        if raw.kept is not None or not raw.header.HasField("slot"):
             return
-        ring = self._rings.mapped.get(raw.header.slot.ring)
+        ref = raw.header.slot
+        ring = self._rings.mapped.get(ref.ring)
         if ring is None:
-            raise BadSlot(
-                f'a slot in ring "{raw.header.slot.ring}", which is not shared on this stream', field="slot"
-            )
-        raw.kept = ring.view(raw.header.slot, self._weak_on_done)
+            raise BadSlot(f'a slot in ring "{ref.ring}", which is not shared on this stream', field="slot")
+        raw.kept = ring.view(ref.slot, ref.generation, ref.size_bytes, self._weak_on_done)
         raw.payload = np.asarray(raw.kept, np.uint8).data
 
     def _on_done(self, view: SlotView) -> None:
@@ -177,11 +177,14 @@ class SlotReader:
                 self._loop.call_soon_threadsafe(self._arm)
 
     def _arm(self) -> None:
-        self._loop.call_later(RELEASE_S, self.flush)
+        self._loop.call_later(RELEASE_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._armed = False
+        self.flush()
 
     def flush(self) -> None:
         """Says all that was gathered."""
-        self._armed = False
         while self._done:
             ring, slot, generation = self._done.popleft()
             self._tell(Release(ring=ring, slot=slot, generation=generation))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from reelwire.errors import BadSlot
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, RingFile, attach
-from reelwire.v1 import media_pb2 as pb
 
 OnDone: TypeAlias = "Callable[[], Callable[[SlotView], None] | None]"
 """As ``WeakMethod``: arrays keep a view, and the garbage collector cannot look into arrays."""
@@ -34,23 +33,19 @@ class SlotView:
     )
 
     def __init__(
-        self,
-        ref: pb.SlotRef,
-        memory: npt.NDArray[np.uint8],
-        address: int,
-        on_done: OnDone,
+        self, ring: MappedRing, slot: int, generation: int, size_bytes: int, address: int, on_done: OnDone
     ) -> None:
-        self.ring = ref.ring
-        self.slot = ref.slot
-        self.generation = ref.generation
-        self.size_bytes = ref.size_bytes
+        self.ring = ring.name
+        self.slot = slot
+        self.generation = generation
+        self.size_bytes = size_bytes
         self.address = address
-        self._memory = memory  # keeps the mapping
+        self._memory = ring.memory  # keeps the mapping
         self._on_done = on_done
         self.__array_interface__ = {
             "version": 3,
             "typestr": "|u1",
-            "shape": (self.size_bytes,),
+            "shape": (size_bytes,),
             "data": (address, True),
         }
 
@@ -66,8 +61,8 @@ class MappedRing:
     def __init__(self, file: RingFile, name: str) -> None:
         self.file = file
         self.name = name
-        self._memory = np.frombuffer(file.data, np.uint8)
-        self._address = int(self._memory.__array_interface__["data"][0])
+        self.memory = np.frombuffer(file.data, np.uint8)
+        self._address = int(self.memory.__array_interface__["data"][0])
         self._echoed = False
         self._reader, self._nonce = -1, b""
 
@@ -88,25 +83,20 @@ class MappedRing:
             self._echoed = not self._nonce or self.file.echo(self._reader) == self._nonce
         return self._echoed
 
-    def view(self, ref: pb.SlotRef, on_done: OnDone) -> SlotView:
+    def view(self, slot: int, generation: int, size_bytes: int, on_done: OnDone) -> SlotView:
         """The slot's bytes. BadSlot: there is no such slot, it has been filled again since, or it is smaller
         than is claimed; nothing outside the ring is ever read."""
         if not self.is_echoed:
             raise BadSlot(f"a slot in ring {self.name}, which was never confirmed", field="slot")
-        if not 0 <= ref.slot < MAX_SLOTS:
-            raise BadSlot(f"slot {ref.slot}; expected 0 to {MAX_SLOTS - 1}", field="slot")
-        entry = self.file.entry(ref.slot)
-        if ref.generation < 1 or entry.generation != ref.generation:
-            raise BadSlot(
-                f"slot {ref.slot} of generation {ref.generation} is stale; it holds {entry.generation}",
-                field="slot",
-            )
-        inside = entry.offset >= HEADER_BYTES and entry.offset + entry.capacity <= self._memory.size
-        if not inside or not 1 <= ref.size_bytes <= entry.capacity:
-            raise BadSlot(
-                f"{ref.size_bytes} bytes in slot {ref.slot}; expected 1 to {entry.capacity}", field="slot"
-            )
-        return SlotView(ref, self._memory, self._address + entry.offset, on_done)
+        if not 0 <= slot < MAX_SLOTS:
+            raise BadSlot(f"slot {slot}; expected 0 to {MAX_SLOTS - 1}", field="slot")
+        offset, capacity, newest = self.file.entry(slot)
+        if generation < 1 or newest != generation:
+            raise BadSlot(f"slot {slot} of generation {generation} is stale; it holds {newest}", field="slot")
+        inside = offset >= HEADER_BYTES and offset + capacity <= self.memory.size
+        if not inside or not 1 <= size_bytes <= capacity:
+            raise BadSlot(f"{size_bytes} bytes in slot {slot}; expected 1 to {capacity}", field="slot")
+        return SlotView(self, slot, generation, size_bytes, self._address + offset, on_done)
 
     def close(self) -> None:
         """No more views; those that exist stay good."""

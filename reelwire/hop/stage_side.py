@@ -116,8 +116,7 @@ class StageSide:
         """All that the stage gives for a chunk was emitted."""
         self._idle.rests()
         outbound = self._sides.outbound
-        tracks = {offer.track for offer in outbound.offers or ()}
-        if outbound.is_tail or (outbound.offers is not None and track not in tracks):
+        if outbound.is_tail or (outbound.offers is not None and track not in outbound.tracks):
             self._sides.inbound.ack(track, seq)
             return
         acks = self.acks.setdefault(track, AckMap())

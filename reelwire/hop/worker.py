@@ -57,6 +57,9 @@ class Host(Protocol):
     def worked(self, queued: Queued) -> None:
         """All that the stage gives for a chunk was emitted."""
 
+    def rests(self) -> None:
+        """No chunk follows at once: what was said of those before may not wait any more."""
+
     def emit(self, chunk: Chunk, arrival: Arrival) -> None:
         """Passes a chunk on; blocks while too many wait. Raises when the stream is over."""
 
@@ -118,9 +121,11 @@ class StageWorker:
         running = set(self._inputs)
         while running:
             item = self.inbox.get()
+            if isinstance(item, Queued):
+                self._work(stage, item)
+                continue
+            self._host.rests()
             match item:
-                case Queued():
-                    self._work(stage, item)
                 case Control():
                     stage.control(item)
                 case End():

@@ -42,6 +42,9 @@ class Outside:
     def taken(self, queued: Queued) -> None:
         """Nothing to grant."""
 
+    def rests(self) -> None:
+        pass
+
     def worked(self, queued: Queued) -> None:
         """Nothing to acknowledge."""
 
