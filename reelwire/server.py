@@ -101,7 +101,7 @@ class Server:
         for hosted in self._hosted:
             hosted.open(shared)
             neighbours[hosted.stage] = hosted.front.carry_local
-        self._copier.submit(self._sweeper.now)
+        self._sweeper.keep_on()
 
     def _start_metrics(self) -> None:
         settings = self._settings

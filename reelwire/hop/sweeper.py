@@ -13,6 +13,7 @@ from reelwire.hop.rings import PixelPolicy
 log = logging.getLogger(__name__)
 
 AFTER_S = (0.0, 0.3, 1.2)  # the system may still be taking the dead process's files away
+EVERY_S = 1.0  # names are gone once a stream is accepted, so there is next to nothing to look at
 
 
 class Sweeper:
@@ -22,6 +23,13 @@ class Sweeper:
         self._policy = policy
         self._executor = executor
         self._timers: list[asyncio.TimerHandle] = []
+        self._next: asyncio.TimerHandle | None = None
+
+    def keep_on(self) -> None:
+        """Sweeps now and every second: nobody sees a peer die that has made a ring and called nobody yet."""
+        if self._policy.shares:
+            self._next = asyncio.get_running_loop().call_later(EVERY_S, self.keep_on)
+            self._start()
 
     def now(self) -> None:
         """Sweeps on the calling thread: not on the event loop."""
@@ -32,7 +40,7 @@ class Sweeper:
 
     def soon(self) -> None:
         """A peer may have died: sweeps at once and twice more shortly after."""
-        self.stop()
+        self._forget()
         loop = asyncio.get_running_loop()
         self._timers = [loop.call_later(after_s, self._start) for after_s in AFTER_S]
 
@@ -42,6 +50,11 @@ class Sweeper:
 
     def stop(self) -> None:
         """Forgets what was to come."""
+        self._forget()
+        if self._next is not None:
+            self._next.cancel()
+
+    def _forget(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from weakref import WeakMethod
@@ -14,7 +15,7 @@ from reelwire.hop.ring import Filled, Ring
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, create, sweep
 from reelwire.hop.slots import MappedRing, SlotView
 from reelwire.media import Pixels
-from reelwire.v1 import media_pb2 as pb
+from reelwire.testing import IdentityFactory, loopback
 
 PAGE = os.sysconf("SC_PAGESIZE")
 
@@ -32,10 +33,10 @@ class Reader:
         self.done.append(view.slot)
 
     def view(self, filled: Filled) -> Pixels:
-        ref = pb.SlotRef(
-            ring=filled.ring, slot=filled.slot, generation=filled.generation, size_bytes=filled.size_bytes
-        )
-        return np.asarray(self.mapped.view(ref, WeakMethod(self.note)), np.uint8)
+        return self.view_of(filled.slot, filled.generation, filled.size_bytes)
+
+    def view_of(self, slot: int, generation: int, size_bytes: int) -> Pixels:
+        return np.asarray(self.mapped.view(slot, generation, size_bytes, WeakMethod(self.note)), np.uint8)
 
 
 def noise(seed: int, size_bytes: int) -> Pixels:
@@ -70,11 +71,11 @@ def test_a_view_of_a_slot_that_was_filled_again_is_refused(tmp_path: Path) -> No
     ring = Ring(tmp_path, 1 << 20)
     reader = Reader(ring, tmp_path)
     filled = fill(ring, noise(0, 100))
-    stale = pb.SlotRef(ring=ring.name, slot=filled.slot, generation=filled.generation, size_bytes=100)
+    stale = (filled.slot, filled.generation, 100)
     del filled
     kept = fill(ring, noise(1, 100))
     with pytest.raises(BadSlot, match="is stale; it holds 2"):
-        reader.mapped.view(stale, WeakMethod(reader.note))
+        reader.view_of(*stale)
     assert np.array_equal(reader.view(kept), noise(1, 100))
     ring.close()
 
@@ -135,3 +136,14 @@ def test_what_has_an_owner_is_not_swept_and_all_else_of_that_name_is(tmp_path: P
     assert other != name
     owned.close()
     assert sweep(tmp_path / "nowhere") == 0
+
+
+async def test_a_service_sweeps_as_long_as_it_runs(tmp_path: Path) -> None:
+    """A caller that was killed before it called anybody leaves a ring that no stream's end tells of."""
+    async with loopback([IdentityFactory("editor")], {"shm_dir": tmp_path}):
+        for _ in range(2):
+            left, _name = create(tmp_path, 1 << 20)
+            left.close()
+            async with asyncio.timeout(60):
+                while os.listdir(tmp_path):  # noqa: ASYNC110 - another thread empties it
+                    await asyncio.sleep(0.01)
