@@ -58,6 +58,9 @@ async def test_a_slot_that_is_what_it_says_is_taken_and_comes_back_by_its_handle
         back = (await call.until("chunk")).chunk
         assert (back.slot.ring, back.slot.slot, back.slot.generation) == (owner.name, 3, 1)
         await call.send(ProcessRequest(release=Release(ring=owner.name, slot=3, generation=1)))
+        await call.send(
+            slot_chunk(1, owner.ref(2))
+        )  # a stage's thread keeps a chunk until the next one comes
         given_back = (await call.until("release")).release
         assert (given_back.ring, given_back.slot, given_back.generation) == (owner.name, 3, 1)
         await call.send(end())
