@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reelwire.media import Chunk, Dropped, Offer
+import numpy as np
+
+from reelwire.media import Chunk, Dropped, Offer, Pixels
 from reelwire.v1.config_pb2 import PinnedModel, StreamConfig
 from reelwire.v1.pipeline_pb2 import Control, Notice
 
@@ -54,12 +56,19 @@ class Stage(Protocol):
         """Frees what it holds. Called exactly once, after errors too."""
 
 
+def _new_array(shape: tuple[int, ...]) -> Pixels:
+    return np.empty(shape, np.uint8)
+
+
 @dataclass(frozen=True)
 class Opening:
     """What a stage is opened with.
 
     ``offers`` is what comes in (one for each track; empty for a source that fetches its own input).
     ``notice`` tells the caller something in one line and may be called at any time.
+    ``empty`` gives memory for pixels, ``(T, H, W, 3)`` or ``(T, H * 3 // 2, W) uint8``, that will be given to
+    the next stage as a whole: it may lie where that one reads it, so that nothing is copied. To be written
+    before it is given, and not after.
     """
 
     stream_id: str
@@ -67,6 +76,7 @@ class Opening:
     offers: tuple[Offer, ...]
     negotiate: Negotiate
     notice: Callable[[Notice.Kind, str], None]
+    empty: Callable[[tuple[int, ...]], Pixels] = _new_array
 
     @property
     def chunk_frames(self) -> int:

@@ -5,8 +5,9 @@ A packet holds a few of its picture's pixels, so that whoever gets it knows that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -25,14 +26,16 @@ from reelwire.media import (
 )
 from reelwire.stage import Opened, Opening, PassThrough
 
+Empty = Callable[[tuple[int, ...]], Pixels]
+new_array: Empty = partial(np.empty, dtype=np.uint8)
 WRITING, UNTOUCHED = "writing", "untouched"
 MARK_STEP = 65537  # a prime: every column and colour comes by
 ALL_BITS = 0xFF
 
 
-def written(pixels: Pixels) -> Pixels:
+def written(pixels: Pixels, empty: Empty = new_array) -> Pixels:
     """Every byte read and written, into a new array; four times gives the first pixels again."""
-    return np.bitwise_xor(pixels, ALL_BITS, out=np.empty_like(pixels))
+    return np.bitwise_xor(pixels, ALL_BITS, out=empty(pixels.shape))
 
 
 def mark(pixels: Pixels) -> bytes:
@@ -43,7 +46,9 @@ def mark(pixels: Pixels) -> bytes:
 class ChainStage(PassThrough):
     """One of the four. ``last``: gives a packet for each frame, and reads every byte where it writes none."""
 
-    def __init__(self, *, writes: bool, last: bool) -> None:
+    def __init__(self, *, writes: bool, last: bool, empty: Empty = new_array) -> None:
+        """``empty``: where a new picture's memory comes from, as ``Opening.empty``."""
+        self._empty = empty
         self._writes = writes
         self._last = last
 
@@ -52,7 +57,7 @@ class ChainStage(PassThrough):
         frames = chunk.payload
         assert isinstance(frames, Frames)
         if self._writes:
-            frames = Frames(frames.format, frames.pts, read_only(written(frames.pixels)))
+            frames = Frames(frames.format, frames.pts, read_only(written(frames.pixels, self._empty)))
         elif self._last:
             read_every_byte(frames.pixels)
         if not self._last:
@@ -64,9 +69,9 @@ class ChainStage(PassThrough):
         return (Chunk(chunk.track, Packets(tuple(packets))),)
 
 
-def chain_stages(work: str) -> tuple[ChainStage, ...]:
+def chain_stages(work: str, empty: Empty = new_array) -> tuple[ChainStage, ...]:
     """All four, for ``WRITING`` or ``UNTOUCHED``."""
-    return tuple(ChainStage(writes=work == WRITING, last=name == STAGES[-1]) for name in STAGES)
+    return tuple(ChainStage(writes=work == WRITING, last=name == STAGES[-1], empty=empty) for name in STAGES)
 
 
 class ChainFactory:
@@ -78,7 +83,7 @@ class ChainFactory:
     def open(self, opening: Opening) -> Opened:
         """Takes frames of one layout."""
         (offer,) = opening.offers
-        stage = chain_stages(opening.config.generator.model)[STAGES.index(self.name)]
+        stage = chain_stages(opening.config.generator.model, opening.empty)[STAGES.index(self.name)]
         if self.name != STAGES[-1]:
             return Opened(stage, opening.negotiate((offer,)))
         taken = offer.settled(offer.layouts[0])

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from reelwire.hop.place import Kept
 from reelwire.hop.timing import Arrival, Outgoing
 from reelwire.hop.worker import Abandoned, Queued, StageWorker
-from reelwire.media import Chunk, Offer
+from reelwire.media import Chunk, Offer, Pixels
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import Notice
@@ -20,13 +20,14 @@ LATEST_S = 0.005
 
 
 class LoopSide(Protocol):
-    """The relay, as the bridge needs it; all runs on the event loop, but ``place`` and ``offer``."""
+    """The relay, as the bridge needs it; all runs on the event loop, but ``place``, ``empty``, ``offer``."""
 
     async def agree(
         self, offers: tuple[Offer, ...], models: tuple[PinnedModel, ...]
     ) -> tuple[Offer, ...]: ...
     async def put(self, item: Outgoing) -> None: ...
     def place(self, chunk: Chunk) -> Kept | None: ...
+    def empty(self, shape: tuple[int, ...]) -> Pixels: ...
     def offer(self, item: Outgoing) -> bool: ...
     def wake(self) -> None: ...
     def on_opened(self, opened: Opened) -> None: ...
@@ -60,6 +61,10 @@ class Bridge:
     def notice(self, kind: Notice.Kind, text: str) -> None:
         """Tells the caller something in one line."""
         self._soon(self._relay.on_notice, kind, text)
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """As ``reelwire.stage.Opening.empty``."""
+        return self._relay.empty(shape)
 
     def opened(self, opened: Opened) -> None:
         """The stage is open: grants credit, and accepts if the next stage has."""

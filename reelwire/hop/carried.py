@@ -71,7 +71,8 @@ class Carried:
 
     def _make_worker(self, offers: Sequence[Offer]) -> StageWorker:
         bridge, config = self.bridge, self.sides.config
-        opening = Opening(config.stream_id, config, tuple(offers), bridge.negotiate, bridge.notice)
+        asked = bridge.negotiate, bridge.notice, bridge.empty
+        opening = Opening(config.stream_id, config, tuple(offers), *asked)
         worker = StageWorker(self._context.factory, opening, bridge)
         worker.max_chunk_bytes = self._context.settings.max_message_bytes
         return worker

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reelwire.errors import BadSlot
 from reelwire.hop.place import IN_PROCESS, Kept
 from reelwire.hop.timing import Outgoing
-from reelwire.media import Payload, VideoFormat
+from reelwire.media import Payload, Pixels, VideoFormat
 from reelwire.payloads import cost, describe
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
@@ -23,6 +25,10 @@ class InProcess:
         """None: nothing needs to lie anywhere else."""
         del payload
         return None
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """Any memory will do."""
+        return np.empty(shape, np.uint8)
 
     async def write(self, header: pb.Chunk, item: Outgoing, offered: VideoFormat | None) -> RawChunk:
         """Header and payload as they are."""

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+import numpy as np
+
 from reelwire.errors import BadSlot, TooLarge
 from reelwire.hop.place import INLINE, Kept, Wire
 from reelwire.hop.timing import Outgoing
-from reelwire.media import Payload, VideoFormat
+from reelwire.media import Payload, Pixels, VideoFormat
 from reelwire.payloads import describe, pieces, size_bytes
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
@@ -32,6 +34,10 @@ class Inline:
         """None: it goes in the message."""
         del payload
         return None
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """Any memory will do."""
+        return np.empty(shape, np.uint8)
 
     async def write(self, header: pb.Chunk, item: Outgoing, offered: VideoFormat | None) -> bytes:
         """Header and payload in one message."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from reelwire.hop.timing import Outgoing
-from reelwire.media import Payload, VideoFormat
+from reelwire.media import Payload, Pixels, VideoFormat
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
 from reelwire.wire import RawChunk
@@ -34,6 +34,9 @@ class Place(Protocol):
     def keep(self, payload: Payload | None) -> Kept | None:
         """Puts pixels where the receiver reads them; None: they go in the message. Copies: not to be called
         on the event loop; safe from any other thread. PlaceUnavailable: they must not."""
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """Memory for pixels that will be kept: what is written there need not be copied. As ``keep``."""
 
     async def write(self, header: pb.Chunk, item: Outgoing, offered: VideoFormat | None) -> Wire:
         """Completes the header; gives what is sent. TooLarge: no message takes it."""

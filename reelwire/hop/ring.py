@@ -32,17 +32,40 @@ class _Slot:
 
 
 class Filled:
-    """Pixels in a slot; the slot is free again when this is gone."""
+    """A slot in use; it is free again when this is gone, and with it every array that was made of it."""
 
-    __slots__ = ("_given_back", "_slot", "generation", "ring", "size_bytes", "slot")
+    __slots__ = (
+        "__array_interface__",
+        "_given_back",
+        "_memory",
+        "_slot",
+        "address",
+        "generation",
+        "ring",
+        "size_bytes",
+        "slot",
+    )
 
     def __init__(self, ring: str, slot: _Slot, size_bytes: int, given_back: deque[_Slot]) -> None:
         self.ring = ring
         self.slot = slot.number
         self.generation = slot.generation
         self.size_bytes = size_bytes
+        self.address = 0
         self._slot = slot
         self._given_back = given_back
+
+    def as_array(self) -> Pixels:
+        """(size_bytes,) uint8: its memory, to be written until somebody is told of it. Keeps the slot."""
+        self._memory = self._slot.memory  # what is mapped stays so for as long as the array is there
+        self.address = int(self._memory.__array_interface__["data"][0])
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (self.size_bytes,),
+            "data": (self.address, False),
+        }
+        return np.asarray(self, np.uint8)
 
     def __del__(self) -> None:
         # No lock: this may run in the middle of anything, the ring's own work too.
@@ -76,14 +99,27 @@ class Ring:
     def fill(self, pixels: Pixels) -> Filled | None:
         """Copies pixels into a free slot; None: there is none and the ring is as large as it may be. OSError:
         the system has no memory for another."""
+        taken = self._use(pixels.nbytes)
+        if taken is None:
+            return None
+        filled, memory = taken
+        np.copyto(memory[: pixels.nbytes].reshape(pixels.shape), pixels)
+        return filled
+
+    def empty(self, size_bytes: int) -> Pixels | None:
+        """(size_bytes,) uint8: a free slot, still to be written. None and OSError as ``fill``."""
         with self._lock:
-            slot = self._take(pixels.nbytes)
+            slot = self._take(size_bytes)
             if slot is None:
                 return None
-            memory = slot.memory[: pixels.nbytes]
-        filled = Filled(self.name, slot, pixels.nbytes, self._given_back)
-        np.copyto(memory.reshape(pixels.shape), pixels)
-        return filled
+            return Filled(self.name, slot, size_bytes, self._given_back).as_array()
+
+    def _use(self, size_bytes: int) -> tuple[Filled, Pixels] | None:
+        with self._lock:
+            slot = self._take(size_bytes)
+            if slot is None:
+                return None
+            return Filled(self.name, slot, size_bytes, self._given_back), slot.memory
 
     def unlink(self) -> None:
         """Everybody who will read it has mapped it: takes its name away, so that nothing is left behind."""

@@ -6,6 +6,7 @@ What is not pixels, and what finds no free slot, goes in the message.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -22,7 +23,7 @@ from reelwire.hop.ring import Ring
 from reelwire.hop.rings import StreamRings
 from reelwire.hop.slots import SlotView, slot_behind
 from reelwire.hop.timing import Outgoing
-from reelwire.media import Frames, Payload, VideoFormat
+from reelwire.media import Frames, Payload, Pixels, VideoFormat
 from reelwire.payloads import describe
 from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
@@ -71,6 +72,14 @@ class SharedMemory:
         if filled is None:
             metrics.SLOT_FALLBACKS.labels(self._rings.reader).inc()
         return filled
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """A slot of the ring where there is one, else any memory."""
+        own, found = self._rings.own, None
+        if own is not None and own.name in self._readable and not self._full:
+            with suppress(OSError):  # said when something is to be kept
+                found = own.empty(math.prod(shape))
+        return np.empty(shape, np.uint8) if found is None else found.reshape(shape)
 
     def _fill(self, own: Ring, frames: Frames) -> Kept | None:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelwire.errors import BadSlot
+from reelwire.hop.ring import Filled
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, RingFile, attach
 
 OnDone: TypeAlias = "Callable[[], Callable[[SlotView], None] | None]"
@@ -104,10 +105,10 @@ class MappedRing:
         self._memory = np.frombuffer(self.file.data, np.uint8)
 
 
-def slot_behind(pixels: npt.NDArray[np.uint8]) -> SlotView | None:
+def slot_behind(pixels: npt.NDArray[np.uint8]) -> SlotView | Filled | None:
     """The slot whose whole content this array is, untouched; None: it lies elsewhere, or is a part of one."""
     base: Any = pixels
-    while base is not None and not isinstance(base, SlotView):
+    while base is not None and not isinstance(base, SlotView | Filled):
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
     if base is None or base.size_bytes != pixels.nbytes or not pixels.flags.c_contiguous:
         return None

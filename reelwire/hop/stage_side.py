@@ -19,7 +19,7 @@ from reelwire.hop.place import IN_PROCESS, Kept
 from reelwire.hop.sides import Sides
 from reelwire.hop.timing import Outgoing
 from reelwire.hop.worker import Abandoned, Queued
-from reelwire.media import Chunk, Offer, PayloadKind
+from reelwire.media import Chunk, Offer, PayloadKind, Pixels
 from reelwire.stage import Opened
 from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.pipeline_pb2 import Notice
@@ -68,6 +68,10 @@ class StageSide:
     def place(self, chunk: Chunk) -> Kept | None:
         """Puts a chunk's pixels where the next one reads them. Called on the worker's thread."""
         return self._sides.outbound.lane.place.keep(chunk.payload)
+
+    def empty(self, shape: tuple[int, ...]) -> Pixels:
+        """As ``Opening.empty``. Called on the worker's thread."""
+        return self._sides.outbound.lane.place.empty(shape)
 
     def offer(self, item: Outgoing) -> bool:
         """Passes a chunk on where it need not wait. Called on the worker's thread; ``wake`` after it."""

@@ -13,7 +13,7 @@ import pytest
 from reelwire.errors import BadSlot
 from reelwire.hop.ring import Filled, Ring
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, create, sweep
-from reelwire.hop.slots import MappedRing, SlotView
+from reelwire.hop.slots import MappedRing, SlotView, slot_behind
 from reelwire.media import Pixels
 from reelwire.testing import IdentityFactory, loopback
 
@@ -147,3 +147,24 @@ async def test_a_service_sweeps_as_long_as_it_runs(tmp_path: Path) -> None:
             async with asyncio.timeout(60):
                 while os.listdir(tmp_path):  # noqa: ASYNC110 - another thread empties it
                     await asyncio.sleep(0.01)
+
+
+def test_what_is_written_into_an_empty_slot_lies_there_and_keeps_it_for_as_long_as_anybody_looks(
+    tmp_path: Path,
+) -> None:
+    ring = Ring(tmp_path, 1 << 20)
+    reader = Reader(ring, tmp_path)
+    pixels = ring.empty(6000)
+    assert pixels is not None
+    picture = pixels.reshape(1, 40, 50, 3)
+    picture[:] = noise(3, 6000).reshape(picture.shape)
+    filled = slot_behind(picture)
+    assert isinstance(filled, Filled)
+    assert np.array_equal(reader.view(filled), noise(3, 6000))
+    assert slot_behind(picture[:, 1:]) is None, "a part of it is not all of it"
+    number = filled.slot
+    del pixels, filled
+    assert fill(ring, noise(4, 6000)).slot != number
+    ring.close()
+    assert np.array_equal(picture.reshape(-1), noise(3, 6000)), "its memory stays after the ring"
+    del picture
