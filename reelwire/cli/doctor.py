@@ -17,7 +17,7 @@ from reelwire import __version__
 from reelwire.cli.console import EXIT_ERROR, out
 from reelwire.cli.group import free_ports
 from reelwire.errors import ReelwireError
-from reelwire.settings import load_settings
+from reelwire.settings import SHARED_FOLDER, load_settings, read_settings
 from reelwire.threads import in_words, thread_count, usable_cores
 
 PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
@@ -102,8 +102,11 @@ def _threads() -> dict[str, str]:
 
 
 def _shared_memory() -> str:
-    folder = "/dev/shm"  # noqa: S108 - it is looked at, nothing is written
-    if not os.path.isdir(folder):
-        return "no /dev/shm"
+    try:
+        folder = read_settings().shm_dir
+    except ReelwireError:  # said on a line of its own
+        folder = SHARED_FOLDER
+    if not folder.is_dir():
+        return f"no {folder}: pixels go in messages"
     usage = shutil.disk_usage(folder)
     return f"{usage.free >> 20} of {usage.total >> 20} MiB free in {folder}"

@@ -111,6 +111,9 @@ class StreamRings:
         for ring in tuple(offered)[:MAX_RINGS] if self.policy.shares else ():
             try:
                 mapped = MappedRing.open(self.folder, ring.name, ring.token)
+            except PermissionError as error:
+                log.warning("the ring of %s cannot be read, run as the same user: %s", ring.owner, error)
+                continue
             except OSError as error:
                 log.debug("ring of %s: %s", ring.owner, error)
                 continue
