@@ -242,7 +242,7 @@ async def test_payloads_that_are_copied_on_the_loop_are_found(
 ) -> None:
     def fill_here(filler: Filler, item: Outgoing, place: Place) -> None:
         item.kept = place.keep(item.chunk.payload)
-        filler._tell()
+        filler._on_ready()
 
     monkeypatch.setattr(Filler, "add", fill_here)
     async with serving(guard, [IdentityFactory("editor")]) as addresses, connect(addresses) as reelwire:
