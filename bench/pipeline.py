@@ -20,20 +20,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import av
 
 from bench.load import cpu_s
-from bench.peers.ours import wait_until_serving
 from bench.plain import Work
-from bench.processes import started
 from bench.report import say
 from bench.table import Gate, Key, Sample, Table, missed
-from reelwire.cli.group import free_ports, running_services
+from reelwire.cli.group import Group, Topology, running_services
 from reelwire.client import Reelwire, connect
 from reelwire.errors import ReelwireError
 from reelwire.hop.checks import STAGES
@@ -44,7 +42,6 @@ CLIP = Path(__file__).resolve().parent.parent / "assets" / "bigbuckbunny.mp4"
 SEQUENTIAL, THREADED = "plain process", "plain process, threads"
 SERVICES, FUSED = "four services", "four services, one process"
 SIDES = (SEQUENTIAL, THREADED, SERVICES, FUSED)
-WITHIN_S = 7200.0  # then nothing of it is left, whatever happened
 GATES = (
     Gate(f"{SERVICES} / {SEQUENTIAL}", 1.05, least=True),
     Gate(f"{SERVICES} / {THREADED}", 0.8, least=True),
@@ -117,26 +114,19 @@ async def start_sides(stack: AsyncExitStack, work: Work) -> list[Side]:
     say("starting the services")
     group = await stack.enter_async_context(running_services(environment=environment))
     apart = await stack.enter_async_context(connect(group.addresses))
-    address, pid = stack.enter_context(one_process(environment))
-    fused = await stack.enter_async_context(connect(dict.fromkeys(STAGES, address)))
-    pids = [service.process.pid for service in group.services.values()]
+    one = await stack.enter_async_context(running_services(topology=Topology.FUSED, environment=environment))
+    fused = await stack.enter_async_context(connect(one.addresses))
     return [
         plain_side(SEQUENTIAL, work),
         plain_side(THREADED, replace(work, threaded=True)),
-        services_side(SERVICES, apart, pids, work),
-        services_side(FUSED, fused, [pid], work),
+        services_side(SERVICES, apart, pids_of(group), work),
+        services_side(FUSED, fused, pids_of(one), work),
     ]
 
 
-@contextmanager
-def one_process(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Address and id of a process that hosts all four services, serving."""
-    (port,) = free_ports(1)
-    address = f"127.0.0.1:{port}"
-    own = {"REELWIRE_PORT": str(port), "REELWIRE_DRAIN_S": "1", "REELWIRE_STOP_WITH_STDIN": "1"}
-    with started("services", *STAGES, environment={**environment, **own}, within_s=WITHIN_S) as services:
-        wait_until_serving(address)
-        yield address, services.pid
+def pids_of(group: Group) -> list[int]:
+    """Its processes."""
+    return [service.process.pid for service in group.processes]
 
 
 async def measure(work: Work, clip: Path, rounds: int) -> Table:

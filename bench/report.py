@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -59,8 +59,7 @@ class Report:
         if as_json:
             print(json.dumps(data, indent=2))
             return
-        for title in ("machine", "versions", "settings"):
-            print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in data[title].items()))
+        print_head(data)
         width = max((len(row.name) for row in self.rows), default=0)
         for row in self.rows:
             spread = f"{min(row.values):.2f} to {max(row.values):.2f}, n = {len(row.values)}"
@@ -69,6 +68,12 @@ class Report:
             print(f"{name}: {value:.2f}")
         for name, value in self.ratios.items():
             print(f"{name}: {value:.3f}")
+
+
+def print_head(data: Mapping[str, Any], titles: Sequence[str] = ("machine", "versions", "settings")) -> None:
+    """A line for each of these parts of a report."""
+    for title in titles:
+        print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in data[title].items()))
 
 
 def machine() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from bench.report import machine, say, versions
+from bench.report import machine, print_head, say, versions
 
 COLUMNS = ("fps", "cpu_ms", "p50_ms", "p99_ms")
 
@@ -98,8 +98,7 @@ class Table:
         if as_json:
             print(json.dumps(data, indent=2))
             return
-        for title in ("machine", "versions", "settings"):
-            print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in data[title].items()))
+        print_head(data)
         width = max((len(key.name) for key in self.samples), default=4)
         print(f"{'frame':<10} {'layout':<6} {'mode':<15} {'name':<{width}}" + "".join(map(_head, COLUMNS)))
         for key in self.samples:

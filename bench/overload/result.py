@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.overload.stream import Span, Work
-from bench.report import machine, percentile, versions
+from bench.report import machine, percentile, print_head, versions
 from bench.table import Gate
 
 SLACK_MS = 100.0
@@ -129,8 +129,7 @@ class Result:
         if as_json:
             print(json.dumps(data, indent=2))
             return
-        for title in ("machine", "versions", "settings", "figures", "frames"):
-            print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in data[title].items()))
+        print_head(data, ("machine", "versions", "settings", "figures", "frames"))
         print(f"{'':<16}{'fps':>8}{'cpu_ms':>8}{'p50_ms':>8}{'p95_ms':>8}{'p99_ms':>8}  resident MB; dropped")
         for row in data["rows"]:
             ages = "".join(

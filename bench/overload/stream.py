@@ -14,13 +14,13 @@ import numpy as np
 
 from reelwire.client import Stream
 from reelwire.hop.checks import STAGES
+from reelwire.hop.timing import pts_of
 from reelwire.media import (
     Chunk,
     Dropped,
     DropReason,
     Frames,
     Offer,
-    Packets,
     PayloadKind,
     PixelLayout,
     VideoFormat,
@@ -117,7 +117,7 @@ class Driven:
             self.span.dropped += told
             if chunk.frame_count:
                 self._back_at_s = [*self._back_at_s[:1], now_s]
-            for pts in _pts_of(chunk):
+            for pts in pts_of(chunk.payload):
                 if pts <= self._newest_back:
                     raise SystemExit(f"frame {pts} came after {self._newest_back}")
                 self.span.ages_ms.append((now_s - self._made_at_s[pts]) * 1e3)
@@ -201,12 +201,3 @@ def _open_accounts(summary: Summary) -> list[str]:
         if each.in_frames + each.made_frames != gone:
             found.append(f"{each.stage}: in {each.in_frames} + made {each.made_frames}, {gone} out and lost")
     return found
-
-
-def _pts_of(chunk: Chunk) -> tuple[int, ...]:
-    match chunk.payload:
-        case Frames():
-            return chunk.payload.pts
-        case Packets():
-            return tuple(packet.pts for packet in chunk.payload.packets)
-    return ()

@@ -54,7 +54,7 @@ class Carried:
         self._idle = Idle(self.sides.stage, context.settings.idle_timeout_s)
         self.stage_side = StageSide(life, self.sides, self._idle, context.copier, self._on_agreed)
         self.bridge = Bridge(self.stage_side, gather(config))
-        self.stage_side.on_fallback = lambda text: self.bridge.notice(Notice.KIND_DEGRADED, text)
+        self.stage_side.on_fallback = self._on_fallback
         self.worker = self._make_worker(offers)
         self.bridge.worker = self.worker
         self._working: asyncio.Future[None] | None = None
@@ -66,8 +66,12 @@ class Carried:
             notice=lambda notice: self.sides.tell_notice(notice),
             ack=lambda track, through_seq: self.stage_side.on_ack(track, through_seq),
             failed=self._life.fail,
-            fallback=lambda text: self.bridge.notice(Notice.KIND_DEGRADED, text),
+            fallback=self._on_fallback,
         )
+
+    def _on_fallback(self, text: str) -> None:
+        """Pixels go in messages from now on; from any thread."""
+        self.bridge.notice(Notice.KIND_DEGRADED, text)
 
     def _make_worker(self, offers: Sequence[Offer]) -> StageWorker:
         bridge, config = self.bridge, self.sides.config

@@ -15,7 +15,7 @@ from reelwire.hop.flow import ReceiveWindow, window_for
 from reelwire.hop.lane import Lane
 from reelwire.hop.ledger import Order
 from reelwire.hop.rings import StreamRings
-from reelwire.hop.shared_memory import COALESCE_S, SlotReader
+from reelwire.hop.shared_memory import SlotReader
 from reelwire.hop.timing import Arrival
 from reelwire.hop.worker import Queued
 from reelwire.media import Offer, PayloadKind
@@ -23,7 +23,7 @@ from reelwire.settings import MESSAGE_OVERHEAD_BYTES
 from reelwire.v1.pipeline_pb2 import Ack, Credit, ProcessResponse, Release
 from reelwire.wire import RawChunk
 
-PATIENT_S = 0.05
+COALESCE_S, PATIENT_S = 0.005, 0.05
 
 
 class Inbound:

@@ -55,9 +55,9 @@ class Filled:
         self._slot = slot
         self._given_back = given_back
 
-    def as_array(self) -> Pixels:
-        """(size_bytes,) uint8: its memory, to be written until somebody is told of it. Keeps the slot."""
-        self._memory = self._slot.memory  # what is mapped stays so for as long as the array is there
+    def as_array(self, memory: Pixels) -> Pixels:
+        """(size_bytes,) uint8: to be written until somebody is told of the slot, which it keeps."""
+        self._memory = memory  # what is mapped stays so for as long as the array is there
         self.address = int(self._memory.__array_interface__["data"][0])
         self.__array_interface__ = {
             "version": 3,
@@ -108,11 +108,8 @@ class Ring:
 
     def empty(self, size_bytes: int) -> Pixels | None:
         """(size_bytes,) uint8: a free slot, still to be written. None and OSError as ``fill``."""
-        with self._lock:
-            slot = self._take(size_bytes)
-            if slot is None:
-                return None
-            return Filled(self.name, slot, size_bytes, self._given_back).as_array()
+        taken = self._use(size_bytes)
+        return None if taken is None else taken[0].as_array(taken[1])
 
     def _use(self, size_bytes: int) -> tuple[Filled, Pixels] | None:
         with self._lock:

@@ -29,7 +29,7 @@ from reelwire.v1 import media_pb2 as pb
 from reelwire.v1.pipeline_pb2 import Release
 from reelwire.wire import RawChunk, encode_chunk
 
-COALESCE_S, RELEASE_S = 0.005, 0.05
+RELEASE_S = 0.05
 Key = tuple[str, int, int]  # ring, slot, generation
 
 

@@ -63,7 +63,8 @@ class Samples:
         return Quantiles(p50_us=int(p50), p95_us=int(p95), p99_us=int(p99), count=self._count)
 
 
-def _pts_of(payload: Payload | None) -> tuple[int, ...]:
+def pts_of(payload: Payload | None) -> tuple[int, ...]:
+    """Of each frame or packet, in their order; none for all else."""
     if isinstance(payload, Frames):
         return payload.pts
     if isinstance(payload, Packets):
@@ -92,7 +93,7 @@ class StageTiming:
         """Work on a chunk begins."""
         arrival.started_us = now_us
         self._newest = arrival
-        for pts in _pts_of(chunk.payload):
+        for pts in pts_of(chunk.payload):
             self._inside[chunk.track, pts] = arrival
         while len(self._inside) > REMEMBERED_PTS:
             self._inside.popitem(last=False)
@@ -133,7 +134,7 @@ class StageTiming:
 
     def _arrival_of(self, chunk: Chunk, compute_us: int, now_us: int, behind_us: int) -> Arrival:
         known = None
-        for pts in _pts_of(chunk.payload):
+        for pts in pts_of(chunk.payload):
             known = self._inside.pop((chunk.track, pts), None) or known
         if known is None and not self._source:
             known = self._newest

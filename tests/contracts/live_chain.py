@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 from reelwire import metrics
 from reelwire.client import connect
 from reelwire.client.stream import Stream
 from reelwire.hop.checks import STAGES
-from reelwire.hop.place import IN_PROCESS, INLINE, SHARED_MEMORY
-from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, Packets, PayloadKind, read_only
+from reelwire.hop.place import IN_PROCESS, SHARED_MEMORY
+from reelwire.hop.timing import pts_of
+from reelwire.media import Chunk, Dropped, DropReason, Frames, Offer, PayloadKind, read_only
 from reelwire.server import Server, Service
 from reelwire.settings import Settings
 from reelwire.stage import StageFactory
@@ -25,7 +26,7 @@ from reelwire.v1.config_pb2 import Input, Policy, StreamConfig
 from reelwire.v1.pipeline_pb2 import StageSummary, Summary
 from tests.contracts.live_stages import LIVENESS_S, Watched, WatchedFactory, Work, factories_of
 
-PLACES = (SHARED_MEMORY, INLINE, IN_PROCESS)
+PLACES = tuple(each for each in get_args(Settings.model_fields["pixels"].annotation) if each != "auto")
 VIDEO = small_video(16, 16)
 NO_BUDGET_MS = 60_000  # more than any test takes
 HELD_EACH_HOP = 5  # two chunks ready, two under credit, one at work
@@ -64,7 +65,7 @@ class Chain:
 
     @property
     def back_pts(self) -> list[int]:
-        return [pts for each in self.back for pts in pts_of(each)]
+        return [pts for each in self.back for pts in pts_of(each.payload)]
 
     @property
     def stages(self) -> list[StageSummary]:
@@ -128,15 +129,6 @@ class Chain:
         """Chunks of this stream that were past their budget, as /metrics says."""
         key = ("reelwire_deadline_missed_total", stage)
         return counted()[key] - self.before[key]
-
-
-def pts_of(chunk: Chunk) -> tuple[int, ...]:
-    match chunk.payload:
-        case Frames():
-            return chunk.payload.pts
-        case Packets():
-            return tuple(packet.pts for packet in chunk.payload.packets)
-    return ()
 
 
 def by_reason(drops: Iterable[Dropped]) -> Drops:

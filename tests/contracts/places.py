@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import grpc.aio
 import numpy as np
@@ -20,13 +20,11 @@ from reelwire.client.stream import Stream
 from reelwire.hop.place import IN_PROCESS
 from reelwire.hop.rings import PixelPolicy
 from reelwire.media import Chunk, Frames, Offer, PayloadKind, VideoFormat
-from reelwire.settings import Settings
 from reelwire.stage import StageFactory
 from reelwire.testing import IdentityStage, small_video
 from reelwire.v1.config_pb2 import StreamConfig
 from tests.contracts.live_chain import serving
 
-PLACES = tuple(each for each in get_args(Settings.model_fields["pixels"].annotation) if each != "auto")
 VIDEO = small_video(320, 240)  # 230,400 bytes a frame
 LIVENESS_S = 60.0
 

@@ -29,8 +29,8 @@ from reelwire.media import (
 from reelwire.stage import StageFactory
 from reelwire.testing import IdentityFactory, IdentityStage, addresses_of, frames, loopback, small_video
 from reelwire.v1.config_pb2 import StreamConfig
-from tests.contracts.live_chain import until
-from tests.contracts.places import PLACES, VIDEO, Inverting, carry, left_over, placed, same, streams_by_place
+from tests.contracts.live_chain import PLACES, until
+from tests.contracts.places import VIDEO, Inverting, carry, left_over, placed, same, streams_by_place
 from tests.reelwire.hop.stages import StageOf
 
 COUNT = 24

@@ -17,11 +17,10 @@ from reelwire.media import Chunk, Frames
 from reelwire.stage import Opened, Opening, StageFactory
 from reelwire.testing import IdentityFactory, frames
 from reelwire.v1.config_pb2 import StreamConfig
-from tests.contracts.live_chain import until
+from tests.contracts.live_chain import PLACES, until
 from tests.contracts.live_stages import Gate, WatchedFactory
 from tests.contracts.places import (
     LIVENESS_S,
-    PLACES,
     VIDEO,
     Inverting,
     Placed,
