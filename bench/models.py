@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from bench.report import Report, Row, say
-from reelwire.engines.select import installed_runtime
+from reelwire.engines.onnxruntime import installed_runtime
 from reelwire.media import Pixels
 from reelwire.models import LoadedModel, ModelLibrary, StatefulRunner
 
@@ -116,7 +116,9 @@ def measure(given: argparse.Namespace) -> Report:
             figures["flicker of the source, levels"] = of_source
             figures[f"flicker through {trial.row.name.split()[0]}, levels"] = of_made
     settings = {"clip": given.clip.name, "frames": len(frames), "threads": given.threads}
-    return Report([trial.row for trial in trials], {}, {**settings, "runtime": installed_runtime()}, figures)
+    return Report(
+        [trial.row for trial in trials], {}, {**settings, "runtime": installed_runtime().device}, figures
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import torch
 
 from exporters.errors import ExportError
 from reelwire.engines.backend import Engine
-from reelwire.engines.select import open_engine
+from reelwire.engines.select import Wanted, open_engine
 from reelwire.errors import ReelwireError
 from training.recipe import BATCH, Exportable
 
@@ -38,7 +38,7 @@ def measure_parity(graph: Path, exportable: Exportable, tolerance: float = TOLER
     another shape, a number that is not finite, or one that is off by more than ``tolerance``."""
     worst, sizes = 0.0, []
     try:
-        engine = open_engine(graph)
+        engine = open_engine(graph, wanted=Wanted("onnxruntime"))
     except ReelwireError as error:
         raise ExportError(f"the exported graph cannot be loaded: {error.message}") from None
     try:

@@ -14,7 +14,8 @@ import yaml
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
-from reelwire.errors import BadParameter, InputNotFound, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter, InputNotFound
 from reelwire.v1.config_pb2 import StreamConfig
 
 FREE_FORM = "google.protobuf.Struct"

@@ -3,7 +3,9 @@
     ReelwireError
     ├── InvalidArgument     BadPayload · PtsNotIncreasing · BadParameter
     ├── NotFound            UnknownModel · UnknownEffect · InputNotFound
-    ├── FailedPrecondition  ConfigTwice · OutsideShapeProfile · ModelUnusable
+    ├── FailedPrecondition  ConfigTwice · OutsideShapeProfile · ModelUnusable (OperatorUnsupported ·
+    │                       WrongArtifact) · ProfileInvalid · PlaceUnavailable · DeviceMissing ·
+    │                       DeviceFellBack · PlanMissing · PlanStale
     ├── Aborted             SequenceBroken
     ├── ResourceExhausted   NoSlot · TooLarge
     ├── Unavailable         Draining
@@ -19,7 +21,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -134,6 +135,48 @@ class ModelUnusable(FailedPrecondition):
     """A model that is there and cannot be run; the message says why."""
 
     reason = "MODEL_UNUSABLE"
+
+
+class OperatorUnsupported(ModelUnusable):
+    """The backend does not have an operator of the graph; the message names the node."""
+
+    reason = "MODEL_UNSUPPORTED"
+
+
+class WrongArtifact(ModelUnusable):
+    """A file that was made for another backend."""
+
+    reason = "ARTIFACT_WRONG_BACKEND"
+
+
+class ProfileInvalid(FailedPrecondition):
+    """Shape profiles that contradict the graph or each other; the message names the tensor."""
+
+    reason = "PROFILE_INVALID"
+
+
+class DeviceMissing(FailedPrecondition):
+    """The backend is installed and what it runs on is not there."""
+
+    reason = "GPU_NO_DRIVER"
+
+
+class DeviceFellBack(FailedPrecondition):
+    """The runtime would have run it elsewhere than it was told to."""
+
+    reason = "PROVIDER_FELL_BACK"
+
+
+class PlanMissing(FailedPrecondition):
+    """No plan was built yet for this model, device and version of the library."""
+
+    reason = "PLAN_MISSING"
+
+
+class PlanStale(FailedPrecondition):
+    """A plan that the library refuses: damaged, or of another version or device."""
+
+    reason = "ENGINE_STALE"
 
 
 class Aborted(ReelwireError):
@@ -255,20 +298,3 @@ def all_errors(root: type[ReelwireError] = ReelwireError) -> Iterable[type[Reelw
     yield root
     for child in root.__subclasses__():
         yield from all_errors(child)
-
-
-# What people call things that the nearest spelling would not find.
-OTHER_NAMES = {
-    "avc": "h264", "h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "vp09": "vp9",
-    "mkv": "matroska", "ts": "mpegts", "m2ts": "mpegts", "letterbox": "pad",
-    "stretch": "scale",
-}  # fmt: skip
-
-
-def choose_from(what: str, got: str, available: Iterable[str]) -> str:
-    """``effect "blurr" not found; did you mean "blur"? available: blur, grade``."""
-    names = sorted(available)
-    near = [OTHER_NAMES[got.lower()]] if OTHER_NAMES.get(got.lower()) in names else []
-    near = near or difflib.get_close_matches(got, names, n=1)
-    hint = f'; did you mean "{near[0]}"?' if near else ";"
-    return f'{what} "{got}" not found{hint} available: {", ".join(names) or "none"}'

@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from reelwire.errors import BadParameter, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter
 
 PREFIX = "REELWIRE_"
 MESSAGE_OVERHEAD_BYTES = 64 * 1024
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
     spool_dir: Path = Field(Path(tempfile.gettempdir()), description="Folder for uploads.")
     model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
     asset_root: Path | None = Field(None, description="Pictures, LUTs, fonts for effects.")
+    backend: str = Field("auto", description="Inference backend of streams that name none.")
+    precision: Literal["", "fp32", "bf16", "fp16", "int8"] = Field(
+        "", description="Precision of streams that name none; empty: fastest within the quality floor."
+    )
     engine_threads: int = Field(1, ge=0, le=256, description="Threads of one inference; 0: all usable cores.")
     codec_threads: int = Field(
         2, ge=1, le=64, description="Threads of one video encoder; its bytes vary by it."

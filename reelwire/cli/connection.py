@@ -13,10 +13,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from reelwire.choices import choose_from
 from reelwire.cli.console import err
 from reelwire.cli.group import Topology, running_services
 from reelwire.client.sdk import Reelwire, connect
-from reelwire.errors import BadParameter, Internal, ReelwireError, Unavailable, choose_from
+from reelwire.errors import BadParameter, Internal, ReelwireError, Unavailable
 from reelwire.hop.checks import STAGES
 
 Result = TypeVar("Result")

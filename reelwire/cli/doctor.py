@@ -71,10 +71,10 @@ def _version(package: str) -> str:
 
 
 def _backend() -> str:
-    from reelwire.engines.select import AUTO, check_backend  # the runtime itself: slow, and it may be missing
+    from reelwire.engines.select import usable_backends  # the runtime itself: slow, and it may be missing
 
     try:
-        return f"usable: auto is {check_backend(AUTO)}"
+        return f"usable: {', '.join(each.name for each in usable_backends())}"
     except ReelwireError as error:
         return f"no: {error.message}"
 

@@ -11,12 +11,13 @@ from google.protobuf import json_format
 from rich.table import Table
 from rich.text import Text
 
+from reelwire.choices import choose_from
 from reelwire.cli.connection import Connect, run_async, services
 from reelwire.cli.console import one_line_errors, out
 from reelwire.cli.inputs import check_source, own_environment
 from reelwire.cli.plain import print_json
 from reelwire.cli.preview import check_picture, parse_seconds, preview_effect
-from reelwire.errors import UnknownEffect, choose_from
+from reelwire.errors import UnknownEffect
 from reelwire.pipeline import parse_effect
 from reelwire.v1.config_pb2 import EffectConfig
 from reelwire.v1.pipeline_pb2 import EffectInfo, ListEffectsResponse, ListFormatsResponse, ListModelsResponse

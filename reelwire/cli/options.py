@@ -9,8 +9,9 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
+from reelwire.choices import choose_from
 from reelwire.config_file import load_config
-from reelwire.errors import BadParameter, choose_from
+from reelwire.errors import BadParameter
 from reelwire.hop.checks import STAGES, check_config
 from reelwire.pipeline import parse_effect
 from reelwire.v1.config_pb2 import Fit, Policy, StreamConfig
@@ -26,6 +27,8 @@ class PipelineOptions:
     config: Path | None = None
     model: str | None = None
     strength: float | None = None
+    backend: str = ""
+    precision: str = ""
     effects: list[str] = field(default_factory=list)
     size: str = ""
     fit: str = ""
@@ -60,6 +63,8 @@ def build_config(options: PipelineOptions) -> StreamConfig:
         config.generator.model = options.model
     if options.strength is not None:
         config.generator.strength = options.strength
+    config.generator.backend = options.backend or config.generator.backend
+    config.generator.precision = options.precision or config.generator.precision
     config.editor.effects.extend(parse_effect(text) for text in options.effects)
     _preprocess(config, options)
     _encoder(config, options)

@@ -19,6 +19,7 @@ from reelwire.cli.show import progress, report_tables, show_notices
 from reelwire.client.files import FileResult, Progress
 from reelwire.client.target import STDOUT, prepare_target
 from reelwire.complete import check_target, write_complete
+from reelwire.engines.select import BACKENDS, PRECISIONS
 from reelwire.errors import BadParameter
 from reelwire.mux import CONTAINERS
 from reelwire.v1.config_pb2 import StreamConfig
@@ -47,6 +48,22 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
     strength: Annotated[
         float | None, typer.Option(help="Share of the model's result, 0 to 1.", rich_help_panel=PICTURE)
     ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="Inference backend; see `reelwire doctor`. By default the best that works.",
+            rich_help_panel=PICTURE,
+            autocompletion=of(BACKENDS),
+        ),
+    ] = "",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="fp32, bf16, fp16 or int8. By default the fastest within the model's quality floor.",
+            rich_help_panel=PICTURE,
+            autocompletion=of(PRECISIONS),
+        ),
+    ] = "",
     effect: Annotated[
         list[str] | None,
         typer.Option(
@@ -120,7 +137,8 @@ def run(  # noqa: PLR0913 - one parameter for each option that --help shows
     """
     with one_line_errors():
         options = PipelineOptions(
-            config, model, strength, list(effect or ()), size, fit, rate, mute, codec, preset, quality,
+            config, model, strength, backend, precision,
+            list(effect or ()), size, fit, rate, mute, codec, preset, quality,
             bitrate, gop, sound_codec, container, live, chunk_frames, credit_chunks, route,
         )  # fmt: skip
         goal, wanted = _goal(target, output), build_config(options)

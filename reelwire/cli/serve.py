@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from reelwire.choices import choose_from
 from reelwire.cli.connection import InProcesses, run_async
 from reelwire.cli.console import err, one_line_errors, out
 from reelwire.cli.group import Group, Topology, running_services
 from reelwire.cli.inputs import own_environment
-from reelwire.errors import BadParameter, Unavailable, choose_from
+from reelwire.errors import BadParameter, Unavailable
 from reelwire.hop.checks import STAGES
 
 

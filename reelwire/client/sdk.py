@@ -12,10 +12,11 @@ from typing import TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
+from reelwire.choices import choose_from
 from reelwire.client.files import FileJob, FileResult, Progress
 from reelwire.client.source import find_source
 from reelwire.client.stream import Connection, Stream
-from reelwire.errors import BadParameter, ReelwireError, choose_from
+from reelwire.errors import BadParameter, ReelwireError
 from reelwire.hop.channels import Channels, send
 from reelwire.hop.checks import STAGES
 from reelwire.hop.rings import PixelPolicy, pixel_policy

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reelwire.choices import choose_from
 from reelwire.complete import check_target
-from reelwire.errors import BadParameter, choose_from
+from reelwire.errors import BadParameter
 from reelwire.mux import CONTAINERS, ContainerKind, check_container, codec_of, container_for
 from reelwire.v1.config_pb2 import StreamConfig
 

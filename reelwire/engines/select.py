@@ -2,70 +2,107 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from reelwire.engines.backend import Engine
+from reelwire.choices import choose_from
+from reelwire.engines.backend import Availability, Backend, Candidate, Engine, EngineOptions, Variant
 from reelwire.engines.graph import GraphFacts, read_graph
-from reelwire.errors import BackendMissing, BadParameter, ModelUnusable, choose_from
+from reelwire.engines.registry import BACKEND_NAMES, backend
+from reelwire.errors import BackendMissing, BadParameter, ModelUnusable
 
 AUTO = "auto"
-ONNXRUNTIME = "onnxruntime"
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-"""Distributions that install the folder ``onnxruntime``; two of them overwrite each other."""
-NOT_HERE = {
-    "openvino": "OpenVINO has no engine in this version",
-    "tensorrt": "TensorRT has no engine in this version",
-    "tensorrt-rtx": "TensorRT-RTX has no engine in this version",
-    "cuda": "ONNX Runtime on CUDA has no engine in this version",
-}
-BACKENDS = (AUTO, ONNXRUNTIME, *NOT_HERE)
+BACKENDS = (AUTO, *BACKEND_NAMES)
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
 
-def _version_of(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for: a backend's name, "auto" or "" for the best that works; a precision, or "" for the
+    fastest that meets the model's quality floor."""
+
+    backend: str = AUTO
+    precision: str = ""
+
+    def check(self) -> None:
+        """BadParameter: no such backend or precision. BackendMissing, DeviceMissing: it cannot run here."""
+        if self.backend not in ("", *BACKENDS):
+            raise BadParameter(choose_from("backend", self.backend, BACKENDS), field="backend")
+        if self.precision not in ("", *PRECISIONS):
+            raise BadParameter(choose_from("precision", self.precision, PRECISIONS), field="precision")
+        usable_backends(self.backend)
+
+    @property
+    def is_auto(self) -> bool:
+        """No backend was named."""
+        return self.backend in ("", AUTO)
 
 
-def installed_runtime() -> str:
-    """Name and version of the one ONNX Runtime that is installed. BackendMissing: none, or both at once."""
-    found = {name: _version_of(name) for name in RUNTIMES}
-    present = [name for name, version_ in found.items() if version_]
-    if not present:
-        raise BackendMissing('no inference runtime is installed; fix: pip install "reelwire[cpu]"')
-    if len(present) > 1:
-        raise BackendMissing(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; fix: "
-            'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "reelwire[cpu]"'
+def availability() -> tuple[Availability, ...]:
+    """Of every backend, the best first."""
+    return tuple(backend(name).probe() for name in BACKEND_NAMES)
+
+
+def usable_backends(name: str = AUTO) -> tuple[Backend, ...]:
+    """Those that can run here, the best first; only the one of ``name`` where it is not "auto" or "".
+
+    BackendMissing, DeviceMissing: the one that was named cannot, or none can."""
+    if name not in ("", AUTO):
+        found = backend(name)
+        told = found.probe()
+        if not told.ok:
+            raise told.error()
+        return (found,)
+    told_of = availability()
+    usable = tuple(backend(each.backend) for each in told_of if each.ok)
+    if not usable:
+        why = "; ".join(f"{each.backend}: {each.problem}" for each in told_of)
+        raise BackendMissing(f'no inference runtime can be used ({why}); fix: pip install "reelwire[cpu]"')
+    return usable
+
+
+def candidates(variants: Sequence[Variant], wanted: Wanted) -> tuple[Candidate, ...]:
+    """Every way to run a model that fits what was asked for, by backend in order of preference.
+
+    Raises as ``Wanted.check``; ModelUnusable: the named backend has no file in that precision.
+    """
+    wanted.check()
+    found = tuple(
+        candidate
+        for each in usable_backends(wanted.backend)
+        for candidate in each.candidates(variants)
+        if wanted.precision in ("", candidate.precision)
+    )
+    if not found:
+        has = ", ".join(sorted({variant.precision for variant in variants}))
+        raise ModelUnusable(
+            f'cannot run in "{wanted.precision}" on backend "{wanted.backend or AUTO}"; it has {has}: '
+            "export it in that precision with reelwire export precision",
+            field="precision",
         )
-    return f"{present[0]} {found[present[0]]}"
-
-
-def check_backend(backend: str) -> str:
-    """The backend that will run: "auto" and "" resolved. BadParameter: unknown. BackendMissing: known, but
-    not here."""
-    if backend in NOT_HERE:
-        raise BackendMissing(f'backend "{backend}" cannot be used: {NOT_HERE[backend]}; fix: use "auto"')
-    if backend not in ("", AUTO, ONNXRUNTIME):
-        raise BadParameter(choose_from("backend", backend, BACKENDS), field="backend")
-    installed_runtime()
-    return ONNXRUNTIME
+    return found
 
 
 def open_engine(
-    path: Path, *, backend: str = AUTO, threads: int = 1, facts: GraphFacts | None = None
+    path: Path, *, wanted: Wanted | None = None, threads: int = 1, facts: GraphFacts | None = None
 ) -> Engine:
-    """Loads an ONNX file. ``threads`` of one inference, 0: all cores; ``facts``: when read before.
+    """Loads one ONNX file as it is, in its own precision, on the best backend that takes it.
 
-    Raises InputNotFound, ModelUnusable, BackendMissing, BadParameter.
+    ``threads`` of one inference, 0: all cores; ``facts``: when read before. Raises InputNotFound,
+    ModelUnusable, BackendMissing, DeviceMissing, BadParameter.
     """
-    check_backend(backend)
     facts = facts or read_graph(path)
-    if facts.foreign_operators:
-        names = ", ".join(facts.foreign_operators)
-        raise ModelUnusable(f"operators that ONNX Runtime does not have: {names}; export without them")
-    from reelwire.engines.onnxruntime import OnnxRuntimeEngine
+    asked = wanted or Wanted()
+    variant = Variant(facts, facts.precision, "s8s8" if facts.precision == "int8" else "")
+    found = candidates((variant,), asked)
+    exact = [candidate for candidate in found if candidate.precision == facts.precision] or list(found)
+    return open_candidate(exact[0], EngineOptions(threads=threads))
 
-    return OnnxRuntimeEngine(facts, threads)
+
+def open_candidate(candidate: Candidate, options: EngineOptions) -> Engine:
+    """Loads it. Raises as ``Backend.open``."""
+    if candidate.variant.facts.foreign_operators:
+        names = ", ".join(candidate.variant.facts.foreign_operators)
+        raise ModelUnusable(f"operators that ONNX Runtime does not have: {names}; export without them")
+    return backend(candidate.backend).open(candidate, options)

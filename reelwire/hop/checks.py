@@ -6,7 +6,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 
-from reelwire.errors import BadParameter, Cancelled, DeadlineExceeded, InvalidArgument, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter, Cancelled, DeadlineExceeded, InvalidArgument
 from reelwire.hop.place import Wire
 from reelwire.settings import Settings
 from reelwire.v1.config_pb2 import Policy, StreamConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelwire.engines.graph import GraphFacts
-from reelwire.engines.select import AUTO, open_engine
+from reelwire.engines.select import open_engine
 from reelwire.errors import ModelUnusable, ReelwireError
 from reelwire.models.loading import ModelFiles, read_files
 from reelwire.models.location import ModelLocation, locate
@@ -43,7 +43,7 @@ def explain_location(location: ModelLocation, threads: int = 1) -> Explanation:
     try:
         files = read_files(location)
         understood += _file_words(files.facts)
-        engine = open_engine(location.graph, backend=AUTO, threads=threads, facts=files.facts)
+        engine = open_engine(location.graph, threads=threads, facts=files.facts)
         try:
             understood.append(f"runs on {engine.backend}, {engine.device}, {engine.precision}")
             spec = understand(engine, files.manifest)

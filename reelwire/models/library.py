@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelwire.engines.select import AUTO, check_backend
-from reelwire.errors import BadParameter, ModelUnusable, UnknownModel, choose_from
+from reelwire.choices import choose_from
+from reelwire.engines.select import Wanted
+from reelwire.errors import BadParameter, ModelUnusable, UnknownModel
 from reelwire.models.check import explain_location
 from reelwire.models.loading import LoadedModel, load_model, read_files
 from reelwire.models.location import ModelLocation, find_models
 
+ANYTHING = Wanted()
 SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -47,8 +49,8 @@ class ModelLibrary:
         self._folders = (*folders, SHIPPED)
         self._threads = threads
         self._lock = threading.Lock()
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
-        self._loaded: dict[tuple[str, str], LoadedModel] = {}
+        self._locks: dict[tuple[str, Wanted], threading.Lock] = {}
+        self._loaded: dict[tuple[str, Wanted], LoadedModel] = {}
         self._entries: dict[ModelLocation, tuple[object, ModelEntry]] = {}
 
     def list(self) -> tuple[ModelEntry, ...]:
@@ -57,20 +59,20 @@ class ModelLibrary:
         locations = [location for name in sorted(models) for location in reversed(models[name])]
         return tuple(self._entry(location) for location in locations)
 
-    def open(self, name: str, backend: str = AUTO) -> LoadedModel:
-        """The model "name" (its newest version) or "name@version".
+    def open(self, name: str, wanted: Wanted = ANYTHING) -> LoadedModel:
+        """The model "name" (its newest version) or "name@version", on what was asked for.
 
         UnknownModel: no such name or version. ModelUnusable: it is there and cannot be used; the message says
-        why. BackendMissing, BadParameter: the backend.
+        why. BackendMissing, DeviceMissing, BadParameter: the backend.
         """
-        backend = check_backend(backend)
+        wanted.check()
         location = self._find(name)
-        key = (str(location.graph), backend)
+        key = (str(location.graph), wanted)
         with self._lock:
             own_lock = self._locks.setdefault(key, threading.Lock())
         with own_lock:  # another model's loading does not wait for this one
             if key not in self._loaded:
-                self._loaded[key] = self._load(location, backend)
+                self._loaded[key] = self._load(location, wanted)
             return self._loaded[key]
 
     def close(self) -> None:
@@ -94,9 +96,9 @@ class ModelLibrary:
         versions = [location.version or self._version_of(location) for location in models[name]]
         raise UnknownModel(choose_from(f'version of model "{name}"', version, versions), field="model")
 
-    def _load(self, location: ModelLocation, backend: str) -> LoadedModel:
+    def _load(self, location: ModelLocation, wanted: Wanted) -> LoadedModel:
         try:
-            return load_model(read_files(location), backend, self._threads)
+            return load_model(read_files(location), wanted, self._threads)
         except ModelUnusable as error:
             raise ModelUnusable(f'model "{location.name}": {error.message}', field="model") from None
 

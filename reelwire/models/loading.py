@@ -7,13 +7,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from prometheus_client import Histogram
+
 from reelwire import metrics
-from reelwire.engines.backend import Array, Engine, TensorSpec
+from reelwire.engines.backend import (
+    Array,
+    Engine,
+    EngineOptions,
+    EngineStream,
+    ShapeProfile,
+    TensorSpec,
+    Variant,
+)
 from reelwire.engines.graph import GraphFacts, read_graph
-from reelwire.engines.select import open_engine
+from reelwire.engines.select import Wanted, candidates, open_candidate
 from reelwire.errors import ModelUnusable
 from reelwire.models.location import ModelLocation
-from reelwire.models.manifest import Manifest, read_manifest
+from reelwire.models.manifest import Manifest, VariantManifest, read_manifest
 from reelwire.models.spec import ModelSpec
 from reelwire.models.understand import understand
 from reelwire.threads import in_words
@@ -25,18 +35,24 @@ DIGITS_OF_VERSION = 12
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """What a model's files say, before the graph is loaded. ``version``: the folder's, model.toml's, or the
-    first digits of the hash."""
+    """What a model's files say, before the graph is loaded. ``variants``: the graph, and the same in other
+    precisions. ``version``: the folder's, model.toml's, or the first digits of the hash."""
 
     location: ModelLocation
     manifest: Manifest
     facts: GraphFacts
+    variants: tuple[Variant, ...]
 
     @property
     def version(self) -> str:
         """The version that a stream is bound to."""
         named = self.location.version or self.manifest.version
         return named or self.facts.sha256[:DIGITS_OF_VERSION]
+
+    @property
+    def profiles(self) -> tuple[ShapeProfile, ...]:
+        """Sizes that plans are built for."""
+        return tuple(ShapeProfile(each.name, each.inputs) for each in self.manifest.profiles)
 
 
 def read_files(location: ModelLocation) -> ModelFiles:
@@ -52,7 +68,49 @@ def read_files(location: ModelLocation) -> ModelFiles:
             f"{location.graph.name} has sha256 {facts.sha256}, model.toml says {manifest.sha256}; "
             "the file is damaged or another one: copy it again, or correct model.toml"
         )
-    return ModelFiles(location, manifest, facts)
+    own = Variant(facts, facts.precision, "s8s8" if facts.precision == "int8" else "")
+    others = tuple(_variant(location, each) for each in manifest.variants)
+    return ModelFiles(location, manifest, facts, (own, *others))
+
+
+def _variant(location: ModelLocation, listed: VariantManifest) -> Variant:
+    path = location.manifest.parent / listed.file
+    if not path.is_file():
+        raise ModelUnusable(f"model.toml lists {listed.file}, which is missing; copy it beside it")
+    facts = read_graph(path)
+    if facts.sha256 != listed.sha256:
+        raise ModelUnusable(
+            f"{listed.file} has sha256 {facts.sha256}, model.toml says {listed.sha256}; the file is damaged "
+            "or another one: export the model again"
+        )
+    return Variant(facts, listed.precision, listed.form)
+
+
+class MeasuredStream:
+    """A stream whose runs are in the metrics."""
+
+    def __init__(self, stream: EngineStream, seconds: Histogram) -> None:
+        self._stream = stream
+        self._seconds = seconds
+
+    def step(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """As ``EngineStream``."""
+        start = time.perf_counter()
+        outputs = self._stream.step(feeds)
+        self._seconds.observe(time.perf_counter() - start)
+        return outputs
+
+    def state(self) -> dict[str, Array]:
+        """As ``EngineStream``."""
+        return self._stream.state()
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """As ``EngineStream``."""
+        self._stream.load(state)
+
+    def close(self) -> None:
+        """As ``EngineStream``."""
+        self._stream.close()
 
 
 class MeasuredEngine:
@@ -99,6 +157,10 @@ class MeasuredEngine:
         self._seconds.observe(time.perf_counter() - start)
         return outputs
 
+    def stream(self, states: Mapping[str, str]) -> EngineStream:
+        """As ``Engine``."""
+        return MeasuredStream(self._engine.stream(states), self._seconds)
+
     def close(self) -> None:
         """As ``Engine``."""
         self._engine.close()
@@ -141,10 +203,11 @@ class LoadedModel:
         self.engine.close()
 
 
-def load_model(files: ModelFiles, backend: str, threads: int) -> LoadedModel:
-    """Loads and understands a graph. Raises as ``open_engine`` and ``understand``."""
+def load_model(files: ModelFiles, wanted: Wanted, threads: int) -> LoadedModel:
+    """Loads and understands a graph. Raises as ``candidates``, ``Backend.open`` and ``understand``."""
     name = files.location.name
-    engine = open_engine(files.facts.path, backend=backend, threads=threads, facts=files.facts)
+    options = EngineOptions(threads=threads, profiles=files.profiles)
+    engine = open_candidate(candidates(files.variants, wanted)[0], options)
     try:
         spec = understand(engine, files.manifest)
     except BaseException:

@@ -46,6 +46,27 @@ A model is a folder that holds ``model.onnx`` (or a single .onnx file of any nam
 
     [metrics]                      # what was measured; free names, numbers or text
     psnr_db = 31.2
+
+    [quality]
+    min_psnr_db = 32.0             # least likeness to fp32, on the sample, of what ``auto`` may take
+
+    [sample]                       # one run's inputs and fp32 outputs, in NumPy's .npz format: "input NAME",
+    file = "sample.npz"            # "output NAME"; a version that does not give them is not served
+    sha256 = "…64 digits…"
+    tolerance = 1e-4               # largest absolute difference that the fp32 graph may have
+
+    [[variants]]                   # the same graph in other precisions
+    file = "model.s8s8.onnx"
+    precision = "int8"             # or "fp16"
+    form = "s8s8"                  # int8 only: "s8s8" (TensorRT, OpenVINO) or "u8s8" (ONNX Runtime on CPUs)
+    sha256 = "…64 digits…"
+    psnr_db = 35.1                 # against fp32, as it was measured when it was exported
+    ssim = 0.97
+    max_abs_error = 0.08
+
+    [[profiles]]                   # sizes that a TensorRT plan is built for: least, likeliest, largest
+    name = "360p"
+    inputs = { frame = [[1, 3, 32, 32], [1, 3, 360, 640], [4, 3, 720, 1280]] }
 """
 
 from __future__ import annotations
@@ -63,6 +84,8 @@ from reelwire.errors import ModelUnusable
 MANIFEST_NAME = "model.toml"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SYMBOL_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(/[1-9][0-9]*)?$"
+FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
 STRICT = ConfigDict(extra="forbid")
 
 PixelRange = Literal["0..1", "-1..1", "0..255"]
@@ -117,6 +140,46 @@ class StateManifest:
 
 
 @dataclass(frozen=True, config=STRICT)
+class QualityManifest:
+    """[quality]; PSNR in dB over all outputs, see ``reelwire/models/fidelity.py``."""
+
+    min_psnr_db: Annotated[float, Field(ge=0, le=120)] = 30.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class SampleManifest:
+    """[sample]."""
+
+    file: Annotated[str, Field(pattern=FILE_PATTERN)]
+    sha256: Annotated[str, Field(pattern=SHA256_PATTERN)]
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+
+
+@dataclass(frozen=True, config=STRICT)
+class VariantManifest:
+    """[[variants]]; what was measured is against the fp32 graph."""
+
+    file: Annotated[str, Field(pattern=FILE_PATTERN)]
+    precision: Literal["fp16", "int8"]
+    sha256: Annotated[str, Field(pattern=SHA256_PATTERN)]
+    form: Literal["", "s8s8", "u8s8"] = ""
+    psnr_db: float | None = None
+    ssim: float | None = None
+    max_abs_error: float | None = None
+
+
+Lengths = tuple[Annotated[int, Field(ge=1)], ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class ProfileManifest:
+    """[[profiles]]; for each input with free lengths: least, likeliest and largest shape."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    inputs: dict[str, tuple[Lengths, Lengths, Lengths]]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Manifest:
     """A whole model.toml; see the top of this file."""
 
@@ -134,6 +197,10 @@ class Manifest:
     state: tuple[StateManifest, ...] = ()
     constants: dict[str, Constant] = field(default_factory=dict)
     metrics: dict[str, float | str] = field(default_factory=dict)
+    quality: QualityManifest = field(default_factory=QualityManifest)
+    sample: SampleManifest | None = None
+    variants: tuple[VariantManifest, ...] = ()
+    profiles: tuple[ProfileManifest, ...] = ()
 
 
 _ADAPTER = TypeAdapter(Manifest)

@@ -71,25 +71,24 @@ def run_gray(trial: Trial) -> Probed:
     gray = np.full((spec.window.frames, height, width, 3), GRAY, np.uint8)
     runner = StatefulRunner(trial)
     tensor = spec.to_tensor(gray)
-    outputs = runner.run({picture.name: tensor})
+    outputs, states = runner.run({picture.name: tensor}), runner.state()
     if spec.states:
         runner.run({picture.name: tensor})
-        _check_states(trial, outputs, height, width)
-    for name, array in outputs.items():
+        _check_states(trial, states, height, width)
+    runner.close()
+    for name, array in (*outputs.items(), *states.items()):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelUnusable(
-                f'output "{name}" holds NaN or infinity for a mid-gray {width}x{height} picture'
-            )
+            raise ModelUnusable(f'"{name}" holds NaN or infinity for a mid-gray {width}x{height} picture')
     return Probed(spec, outputs, height, width)
 
 
-def _check_states(trial: Trial, outputs: Mapping[str, Array], height: int, width: int) -> None:
+def _check_states(trial: Trial, states: Mapping[str, Array], height: int, width: int) -> None:
     """A state that starts as a fraction of the picture must come back in that size: anything else worked
     only by chance."""
     sizes = {"H": height, "W": width, "N": 1}
     for state in trial.spec.states:
         if any(isinstance(dim, str) for dim in state.dims):
-            start, back = state.start(sizes).shape, outputs[state.output].shape
+            start, back = state.start(sizes).shape, states[state.input].shape
             if start != back:
                 raise ModelUnusable(
                     f'state "{state.input}" starts as {list(start)}, comes back as {list(back)}'
@@ -106,7 +105,9 @@ def probe_tensors(trial: Trial) -> str:
             for tensor in trial.spec.free_inputs
         }
         try:
-            outputs = StatefulRunner(trial).run(feeds)
+            runner = StatefulRunner(trial)
+            outputs = runner.run(feeds)
+            runner.close()
         except (ModelUnusable, OutsideShapeProfile, BadPayload) as error:
             said = said or f"a run on zeros failed ({error.message[:120]}); it needs other lengths or values"
             continue

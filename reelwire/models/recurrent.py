@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from reelwire.engines.backend import Array, Engine
-from reelwire.errors import BadPayload, ModelUnusable
+from reelwire.errors import BadPayload
 from reelwire.models.spec import ModelSpec
 
 
@@ -35,32 +35,30 @@ class StatefulRunner:
     def __init__(self, model: Runnable) -> None:
         self._spec = model.spec
         self._engine = model.engine
-        self._state: dict[str, Array] = {}
-        self._settled = False
+        self._stream = self._engine.stream({state.input: state.output for state in self._spec.states})
+        self._started = False
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """One step. ``inputs``: all but states and constants (constants may be overridden). Gives every
-        output, the states among them.
+        output but the states.
 
         Raises as ``Engine.run``; ModelUnusable as well where a state's shape keeps changing.
         """
         feeds = {**self._spec.constants, **inputs}
-        if not self._state:
+        if self._spec.states and not self._started:
             sizes = self._sizes(feeds)
-            self._state = {state.input: state.start(sizes) for state in self._spec.states}
-        outputs = self._engine.run({**feeds, **self._state})
-        following = {state.input: outputs[state.output] for state in self._spec.states}
-        self._check(following)
-        self._state = following
-        return outputs
+            self._stream.load({state.input: state.start(sizes) for state in self._spec.states})
+            self._started = True
+        return self._stream.step(feeds)
 
     def reset(self) -> None:
         """Back to a stream's start."""
-        self._state, self._settled = {}, False
+        self._stream.load({})
+        self._started = False
 
     def state(self) -> dict[str, Array]:
         """The state by input name; empty before the first run."""
-        return dict(self._state)
+        return self._stream.state()
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Goes on from ``state()``. BadPayload: not this model's."""
@@ -70,19 +68,12 @@ class StatefulRunner:
         for name, array in state.items():
             if str(array.dtype) != expected[name].dtype or array.ndim != len(expected[name].dims):
                 raise BadPayload(f'state "{name}" is {array.dtype} {list(array.shape)}', field=name)
-        self._state, self._settled = dict(state), bool(state)
+        self._stream.load(state)
+        self._started = bool(state)
 
-    def _check(self, following: Mapping[str, Array]) -> None:
-        """Small states that are spread over the picture on the first run may grow once, never again: a
-        state that grows with each frame would have no bound."""
-        for name, array in following.items():
-            if self._settled and array.shape != self._state[name].shape:
-                raise ModelUnusable(
-                    f'state "{name}" grew from {list(self._state[name].shape)} to {list(array.shape)}; '
-                    "expected one shape for a whole stream",
-                    field=name,
-                )
-        self._settled = True
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream. May be called twice."""
+        self._stream.close()
 
     def _sizes(self, feeds: Mapping[str, Array]) -> dict[str, int]:
         """Lengths by symbol: the graph's own names, N, and the picture's H and W."""

@@ -26,19 +26,19 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from reelwire.v1 import media_pb2 as reelwire_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18reelwire/v1/config.proto\x12\x0breelwire.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17reelwire/v1/media.proto\"*\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"W\n\x05Input\x12%\n\x06upload\x18\x01 \x01(\x0b\x32\x13.reelwire.v1.UploadH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"\xf2\x01\n\x10PreprocessConfig\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x1d\n\x03\x66it\x18\x03 \x01(\x0e\x32\x10.reelwire.v1.Fit\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x12\n\nbackground\x18\x05 \x01(\t\x12\x0c\n\x04mute\x18\x06 \x01(\x08\x12\x19\n\x11sound_passthrough\x18\x07 \x01(\x08\x12\x30\n\rsound_picture\x18\x08 \x01(\x0e\x32\x19.reelwire.v1.SoundPicture\x12\x0f\n\x07start_s\x18\t \x01(\x01\x12\x12\n\nduration_s\x18\n \x01(\x01\"U\n\x0fGeneratorConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\tB\x0b\n\t_strength\"E\n\x0c\x45\x66\x66\x65\x63tConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06params\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\":\n\x0c\x45\x64itorConfig\x12*\n\x07\x65\x66\x66\x65\x63ts\x18\x01 \x03(\x0b\x32\x19.reelwire.v1.EffectConfig\"~\n\x12VideoEncoderConfig\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\x14\n\x07quality\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62itrate_bps\x18\x04 \x01(\x03\x12\x12\n\ngop_frames\x18\x05 \x01(\x05\x42\n\n\x08_quality\"8\n\x12SoundEncoderConfig\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x13\n\x0b\x62itrate_bps\x18\x02 \x01(\x03\"\x9b\x01\n\rEncoderConfig\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x1f.reelwire.v1.VideoEncoderConfig\x12.\n\x05sound\x18\x02 \x01(\x0b\x32\x1f.reelwire.v1.SoundEncoderConfig\x12\x11\n\tcontainer\x18\x03 \x01(\t\x12\x17\n\x0fomit_provenance\x18\x04 \x01(\x08\"\xc9\x04\n\x0cStreamConfig\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x03(\t\x12#\n\x06policy\x18\x03 \x01(\x0e\x32\x13.reelwire.v1.Policy\x12\x14\n\x0c\x63hunk_frames\x18\x04 \x01(\x05\x12\x15\n\rcredit_chunks\x18\x05 \x01(\x05\x12\x17\n\x0fstart_timeout_s\x18\x06 \x01(\x01\x12\x19\n\x11latency_budget_ms\x18\x07 \x01(\x05\x12\x19\n\x11\x63heckpoint_frames\x18\x08 \x01(\x05\x12!\n\x05input\x18\t \x01(\x0b\x32\x12.reelwire.v1.Input\x12\x31\n\npreprocess\x18\n \x01(\x0b\x32\x1d.reelwire.v1.PreprocessConfig\x12/\n\tgenerator\x18\x0b \x01(\x0b\x32\x1c.reelwire.v1.GeneratorConfig\x12)\n\x06\x65\x64itor\x18\x0c \x01(\x0b\x32\x19.reelwire.v1.EditorConfig\x12+\n\x07\x65ncoder\x18\r \x01(\x0b\x32\x1a.reelwire.v1.EncoderConfig\x12\"\n\x06offers\x18\x0e \x03(\x0b\x32\x12.reelwire.v1.Offer\x12\x10\n\x08\x63lock_id\x18\x0f \x01(\t\x12(\n\x06models\x18\x10 \x03(\x0b\x32\x18.reelwire.v1.PinnedModel\x12 \n\x05rings\x18\x11 \x03(\x0b\x32\x11.reelwire.v1.Ring\x12\x15\n\rtakes_batches\x18\x12 \x01(\x08\"2\n\x04Ring\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x0c\x12\r\n\x05owner\x18\x03 \x01(\t\"o\n\x0bPinnedModel\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x11\n\tprecision\x18\x06 \x01(\t*F\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x13\n\x0fPOLICY_LOSSLESS\x10\x01\x12\x0f\n\x0bPOLICY_LIVE\x10\x02*D\n\x03\x46it\x12\x13\n\x0f\x46IT_UNSPECIFIED\x10\x00\x12\r\n\tFIT_SCALE\x10\x01\x12\x0b\n\x07\x46IT_PAD\x10\x02\x12\x0c\n\x08\x46IT_CROP\x10\x03*_\n\x0cSoundPicture\x12\x1d\n\x19SOUND_PICTURE_UNSPECIFIED\x10\x00\x12\x17\n\x13SOUND_PICTURE_WAVES\x10\x01\x12\x17\n\x13SOUND_PICTURE_BLACK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18reelwire/v1/config.proto\x12\x0breelwire.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x17reelwire/v1/media.proto\"*\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"W\n\x05Input\x12%\n\x06upload\x18\x01 \x01(\x0b\x32\x13.reelwire.v1.UploadH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"\xf2\x01\n\x10PreprocessConfig\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x1d\n\x03\x66it\x18\x03 \x01(\x0e\x32\x10.reelwire.v1.Fit\x12\x0c\n\x04rate\x18\x04 \x01(\t\x12\x12\n\nbackground\x18\x05 \x01(\t\x12\x0c\n\x04mute\x18\x06 \x01(\x08\x12\x19\n\x11sound_passthrough\x18\x07 \x01(\x08\x12\x30\n\rsound_picture\x18\x08 \x01(\x0e\x32\x19.reelwire.v1.SoundPicture\x12\x0f\n\x07start_s\x18\t \x01(\x01\x12\x12\n\nduration_s\x18\n \x01(\x01\"h\n\x0fGeneratorConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\x08strength\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x62\x61\x63kend\x18\x03 \x01(\t\x12\x11\n\tprecision\x18\x04 \x01(\tB\x0b\n\t_strength\"E\n\x0c\x45\x66\x66\x65\x63tConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06params\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\":\n\x0c\x45\x64itorConfig\x12*\n\x07\x65\x66\x66\x65\x63ts\x18\x01 \x03(\x0b\x32\x19.reelwire.v1.EffectConfig\"~\n\x12VideoEncoderConfig\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\x14\n\x07quality\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x0b\x62itrate_bps\x18\x04 \x01(\x03\x12\x12\n\ngop_frames\x18\x05 \x01(\x05\x42\n\n\x08_quality\"8\n\x12SoundEncoderConfig\x12\r\n\x05\x63odec\x18\x01 \x01(\t\x12\x13\n\x0b\x62itrate_bps\x18\x02 \x01(\x03\"\x9b\x01\n\rEncoderConfig\x12.\n\x05video\x18\x01 \x01(\x0b\x32\x1f.reelwire.v1.VideoEncoderConfig\x12.\n\x05sound\x18\x02 \x01(\x0b\x32\x1f.reelwire.v1.SoundEncoderConfig\x12\x11\n\tcontainer\x18\x03 \x01(\t\x12\x17\n\x0fomit_provenance\x18\x04 \x01(\x08\"\xc9\x04\n\x0cStreamConfig\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x03(\t\x12#\n\x06policy\x18\x03 \x01(\x0e\x32\x13.reelwire.v1.Policy\x12\x14\n\x0c\x63hunk_frames\x18\x04 \x01(\x05\x12\x15\n\rcredit_chunks\x18\x05 \x01(\x05\x12\x17\n\x0fstart_timeout_s\x18\x06 \x01(\x01\x12\x19\n\x11latency_budget_ms\x18\x07 \x01(\x05\x12\x19\n\x11\x63heckpoint_frames\x18\x08 \x01(\x05\x12!\n\x05input\x18\t \x01(\x0b\x32\x12.reelwire.v1.Input\x12\x31\n\npreprocess\x18\n \x01(\x0b\x32\x1d.reelwire.v1.PreprocessConfig\x12/\n\tgenerator\x18\x0b \x01(\x0b\x32\x1c.reelwire.v1.GeneratorConfig\x12)\n\x06\x65\x64itor\x18\x0c \x01(\x0b\x32\x19.reelwire.v1.EditorConfig\x12+\n\x07\x65ncoder\x18\r \x01(\x0b\x32\x1a.reelwire.v1.EncoderConfig\x12\"\n\x06offers\x18\x0e \x03(\x0b\x32\x12.reelwire.v1.Offer\x12\x10\n\x08\x63lock_id\x18\x0f \x01(\t\x12(\n\x06models\x18\x10 \x03(\x0b\x32\x18.reelwire.v1.PinnedModel\x12 \n\x05rings\x18\x11 \x03(\x0b\x32\x11.reelwire.v1.Ring\x12\x15\n\rtakes_batches\x18\x12 \x01(\x08\"2\n\x04Ring\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x0c\x12\r\n\x05owner\x18\x03 \x01(\t\"\x92\x01\n\x0bPinnedModel\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x11\n\tprecision\x18\x06 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x11\n\tmax_batch\x18\x08 \x01(\x05*F\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\x13\n\x0fPOLICY_LOSSLESS\x10\x01\x12\x0f\n\x0bPOLICY_LIVE\x10\x02*D\n\x03\x46it\x12\x13\n\x0f\x46IT_UNSPECIFIED\x10\x00\x12\r\n\tFIT_SCALE\x10\x01\x12\x0b\n\x07\x46IT_PAD\x10\x02\x12\x0c\n\x08\x46IT_CROP\x10\x03*_\n\x0cSoundPicture\x12\x1d\n\x19SOUND_PICTURE_UNSPECIFIED\x10\x00\x12\x17\n\x13SOUND_PICTURE_WAVES\x10\x01\x12\x17\n\x13SOUND_PICTURE_BLACK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reelwire.v1.config_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POLICY']._serialized_start=1789
-  _globals['_POLICY']._serialized_end=1859
-  _globals['_FIT']._serialized_start=1861
-  _globals['_FIT']._serialized_end=1929
-  _globals['_SOUNDPICTURE']._serialized_start=1931
-  _globals['_SOUNDPICTURE']._serialized_end=2026
+  _globals['_POLICY']._serialized_start=1844
+  _globals['_POLICY']._serialized_end=1914
+  _globals['_FIT']._serialized_start=1916
+  _globals['_FIT']._serialized_end=1984
+  _globals['_SOUNDPICTURE']._serialized_start=1986
+  _globals['_SOUNDPICTURE']._serialized_end=2081
   _globals['_UPLOAD']._serialized_start=96
   _globals['_UPLOAD']._serialized_end=138
   _globals['_INPUT']._serialized_start=140
@@ -46,21 +46,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREPROCESSCONFIG']._serialized_start=230
   _globals['_PREPROCESSCONFIG']._serialized_end=472
   _globals['_GENERATORCONFIG']._serialized_start=474
-  _globals['_GENERATORCONFIG']._serialized_end=559
-  _globals['_EFFECTCONFIG']._serialized_start=561
-  _globals['_EFFECTCONFIG']._serialized_end=630
-  _globals['_EDITORCONFIG']._serialized_start=632
-  _globals['_EDITORCONFIG']._serialized_end=690
-  _globals['_VIDEOENCODERCONFIG']._serialized_start=692
-  _globals['_VIDEOENCODERCONFIG']._serialized_end=818
-  _globals['_SOUNDENCODERCONFIG']._serialized_start=820
-  _globals['_SOUNDENCODERCONFIG']._serialized_end=876
-  _globals['_ENCODERCONFIG']._serialized_start=879
-  _globals['_ENCODERCONFIG']._serialized_end=1034
-  _globals['_STREAMCONFIG']._serialized_start=1037
-  _globals['_STREAMCONFIG']._serialized_end=1622
-  _globals['_RING']._serialized_start=1624
-  _globals['_RING']._serialized_end=1674
-  _globals['_PINNEDMODEL']._serialized_start=1676
-  _globals['_PINNEDMODEL']._serialized_end=1787
+  _globals['_GENERATORCONFIG']._serialized_end=578
+  _globals['_EFFECTCONFIG']._serialized_start=580
+  _globals['_EFFECTCONFIG']._serialized_end=649
+  _globals['_EDITORCONFIG']._serialized_start=651
+  _globals['_EDITORCONFIG']._serialized_end=709
+  _globals['_VIDEOENCODERCONFIG']._serialized_start=711
+  _globals['_VIDEOENCODERCONFIG']._serialized_end=837
+  _globals['_SOUNDENCODERCONFIG']._serialized_start=839
+  _globals['_SOUNDENCODERCONFIG']._serialized_end=895
+  _globals['_ENCODERCONFIG']._serialized_start=898
+  _globals['_ENCODERCONFIG']._serialized_end=1053
+  _globals['_STREAMCONFIG']._serialized_start=1056
+  _globals['_STREAMCONFIG']._serialized_end=1641
+  _globals['_RING']._serialized_start=1643
+  _globals['_RING']._serialized_end=1693
+  _globals['_PINNEDMODEL']._serialized_start=1696
+  _globals['_PINNEDMODEL']._serialized_end=1842
 # @@protoc_insertion_point(module_scope)

@@ -81,14 +81,16 @@ class PreprocessConfig(_message.Message):
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., fit: _Optional[_Union[Fit, str]] = ..., rate: _Optional[str] = ..., background: _Optional[str] = ..., mute: _Optional[bool] = ..., sound_passthrough: _Optional[bool] = ..., sound_picture: _Optional[_Union[SoundPicture, str]] = ..., start_s: _Optional[float] = ..., duration_s: _Optional[float] = ...) -> None: ...
 
 class GeneratorConfig(_message.Message):
-    __slots__ = ("model", "strength", "backend")
+    __slots__ = ("model", "strength", "backend", "precision")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     model: str
     strength: float
     backend: str
-    def __init__(self, model: _Optional[str] = ..., strength: _Optional[float] = ..., backend: _Optional[str] = ...) -> None: ...
+    precision: str
+    def __init__(self, model: _Optional[str] = ..., strength: _Optional[float] = ..., backend: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class EffectConfig(_message.Message):
     __slots__ = ("name", "params")
@@ -189,17 +191,21 @@ class Ring(_message.Message):
     def __init__(self, name: _Optional[str] = ..., token: _Optional[bytes] = ..., owner: _Optional[str] = ...) -> None: ...
 
 class PinnedModel(_message.Message):
-    __slots__ = ("stage", "name", "version", "sha256", "backend", "precision")
+    __slots__ = ("stage", "name", "version", "sha256", "backend", "precision", "device", "max_batch")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
     stage: str
     name: str
     version: str
     sha256: str
     backend: str
     precision: str
-    def __init__(self, stage: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[str] = ..., backend: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
+    device: str
+    max_batch: int
+    def __init__(self, stage: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[str] = ..., backend: _Optional[str] = ..., precision: _Optional[str] = ..., device: _Optional[str] = ..., max_batch: _Optional[int] = ...) -> None: ...

@@ -151,20 +151,30 @@ class End(_message.Message):
     def __init__(self, track: _Optional[int] = ...) -> None: ...
 
 class Control(_message.Message):
-    __slots__ = ("seq", "stage", "from_pts", "effect", "keyframe", "strength")
+    __slots__ = ("seq", "stage", "from_pts", "effect", "keyframe", "strength", "engine")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     FROM_PTS_FIELD_NUMBER: _ClassVar[int]
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     KEYFRAME_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
     seq: int
     stage: str
     from_pts: int
     effect: EffectChange
     keyframe: bool
     strength: float
-    def __init__(self, seq: _Optional[int] = ..., stage: _Optional[str] = ..., from_pts: _Optional[int] = ..., effect: _Optional[_Union[EffectChange, _Mapping]] = ..., keyframe: _Optional[bool] = ..., strength: _Optional[float] = ...) -> None: ...
+    engine: EngineChange
+    def __init__(self, seq: _Optional[int] = ..., stage: _Optional[str] = ..., from_pts: _Optional[int] = ..., effect: _Optional[_Union[EffectChange, _Mapping]] = ..., keyframe: _Optional[bool] = ..., strength: _Optional[float] = ..., engine: _Optional[_Union[EngineChange, _Mapping]] = ...) -> None: ...
+
+class EngineChange(_message.Message):
+    __slots__ = ("backend", "precision")
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    precision: str
+    def __init__(self, backend: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class EffectChange(_message.Message):
     __slots__ = ("index", "params")

@@ -7,7 +7,8 @@ import re
 
 import av.filter
 
-from reelwire.errors import BadParameter, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter
 from services.editor.graph_text import Node, parse_options
 
 _NAMES = """

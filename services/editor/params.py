@@ -13,7 +13,8 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct, Value
 
-from reelwire.errors import BadParameter, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter
 from reelwire.v1.pipeline_pb2 import ParamInfo
 
 Color = tuple[int, int, int]

@@ -14,7 +14,8 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-from reelwire.errors import FailedPrecondition, UnknownEffect, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import FailedPrecondition, UnknownEffect
 from services.editor import effects
 from services.editor.effect import FunctionEffect, Place, StreamEffect
 from services.editor.params import specs_of

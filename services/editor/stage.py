@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PacketFormat, PayloadKind, PixelLayout, VideoFormat
@@ -51,6 +52,7 @@ class EditorFactory:
         self._settings = settings
         self._assets = Assets(settings.asset_root)
         limit_picture_threads(settings.engine_threads)
+        self._wanted = Wanted(settings.backend, settings.precision)
         self.library = ModelLibrary(folders, threads=settings.engine_threads)
         self.kinds = find_effects()
 
@@ -122,7 +124,7 @@ class EditorFactory:
         return Opened(stage=UnchangedStage(), inputs=inputs, resumable=True)
 
     def _open_model(self, name: str) -> LoadedModel:
-        return self.library.open(name)
+        return self.library.open(name, self._wanted)
 
     def _warn_of_packets(self, tracks: Tracks, links: Sequence[Link], opening: Opening) -> None:
         if tracks.packets and any(link.effect.changes_sound for link in links):

@@ -12,7 +12,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from reelwire.errors import BadParameter, CodecMissing, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter, CodecMissing
 from reelwire.media import VideoFormat
 from reelwire.v1.config_pb2 import VideoEncoderConfig
 

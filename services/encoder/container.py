@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import av
 
-from reelwire.errors import BadParameter, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter
 from reelwire.media import Offer, PacketFormat, Packets
 from reelwire.mux import CONTAINERS, MAX_INTERLEAVE_US, ContainerKind, PacketWriter, check_container
 

@@ -10,7 +10,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from reelwire.errors import BadParameter, BadPayload, CodecMissing, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter, BadPayload, CodecMissing
 from reelwire.media import Packet, PacketFormat, Samples, Sound, SoundFormat
 from reelwire.timeline import rescale
 from reelwire.v1.config_pb2 import SoundEncoderConfig

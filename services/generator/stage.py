@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reelwire.engines.select import AUTO, check_backend
+from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PayloadKind, PixelLayout
@@ -39,8 +39,9 @@ class GeneratorFactory:
     name = "generator"
 
     def __init__(self, settings: Settings) -> None:
-        """Raises BackendMissing where no runtime is installed, BadParameter for a missing model folder."""
-        check_backend(AUTO)
+        """Raises BackendMissing or DeviceMissing where no runtime can be used, or the one of REELWIRE_BACKEND
+        cannot; BadParameter for a missing model folder."""
+        Wanted(settings.backend, settings.precision).check()
         folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
         limit_picture_threads(settings.engine_threads)
@@ -54,11 +55,14 @@ class GeneratorFactory:
         """
         config = opening.config.generator
         strength = check_strength(config.strength if config.HasField("strength") else 1.0)
-        backend = check_backend(config.backend)
+        wanted = Wanted(
+            config.backend or self._settings.backend, config.precision or self._settings.precision
+        )
+        wanted.check()
         if not config.model:
             return self._unchanged(opening)
         offer = _picture_offer(opening.offers, config.model)
-        model = self.library.open(config.model, backend)
+        model = self.library.open(config.model, wanted)
         frames = FrameModel(model, offer.video.height, offer.video.width)
         taken = offer.settled(PixelLayout.RGB24 if PixelLayout.RGB24 in offer.layouts else offer.layouts[0])
         given = self._given(offer, model)

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reelwire.errors import BadParameter, choose_from
+from reelwire.choices import choose_from
+from reelwire.errors import BadParameter
 from reelwire.pixels import even
 from reelwire.settings import Settings
 from services.preprocess.containers import open_container

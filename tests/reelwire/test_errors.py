@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelwire.errors import choose_from
+from reelwire.choices import choose_from
 
 
 @pytest.mark.parametrize(

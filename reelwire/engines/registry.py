@@ -1,0 +1,20 @@
+"""All backends, the best first: ``auto`` tries them in this order. Each is a file of its own, imported when
+it is asked about."""
+
+from __future__ import annotations
+
+import importlib
+
+from reelwire.engines.backend import Backend
+
+_WHERE = {
+    "onnxruntime": "reelwire.engines.onnxruntime",
+}
+"""Each module has its backend as ``BACKEND``."""
+BACKEND_NAMES = tuple(_WHERE)
+
+
+def backend(name: str) -> Backend:
+    """The backend of that name. KeyError: there is none."""
+    found: Backend = importlib.import_module(_WHERE[name]).BACKEND
+    return found
