@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     ring_bytes: int = Field(256 << 20, ge=1 << 20, description="Most shared memory that one stream takes.")
     spool_dir: Path = Field(Path(tempfile.gettempdir()), description="Folder for uploads.")
     model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
+    cache_dir: Path | None = Field(
+        None, description="Built plans, measured choices; unset: the user's cache."
+    )
     asset_root: Path | None = Field(None, description="Pictures, LUTs, fonts for effects.")
     backend: str = Field("auto", description="Inference backend of streams that name none.")
     precision: Literal["", "fp32", "bf16", "fp16", "int8"] = Field(
