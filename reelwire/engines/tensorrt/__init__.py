@@ -1,0 +1,1 @@
+"""TensorRT, and TensorRT for RTX: one implementation, the library is given to it. Imports neither."""
