@@ -56,6 +56,10 @@ ENGINE_BATCH = Histogram(
 )
 ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision", "threads")
 MODEL_INFO = _gauge("model_info", "Loaded models.", "model", "version", "sha")
+MODEL_VERSIONS = _counter(
+    "model_versions_total", "New versions met while serving: offered to new streams, or refused.",
+    "model", "outcome",
+)  # fmt: skip
 EFFECT_FRAMES = _counter("effect_frames_total", "Frames that an effect worked on.", "effect")
 EFFECT_FAILED_FRAMES = _counter(
     "effect_failed_frames_total", "Frames that an effect covered whole because its model failed.", "effect"

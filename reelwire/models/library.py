@@ -1,45 +1,39 @@
-"""Model folders: what is in them, and each model loaded once for all streams."""
+"""Model folders: what is in them, and each model loaded once for all streams.
+
+The newest version of a name is what new streams get. A version that appears later is loaded and checked
+beside it first (``refresh``); one that fails is refused and the older one goes on. A version that nothing
+uses and that is no longer offered is freed.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reelwire import metrics
 from reelwire.choices import choose_from
 from reelwire.engines.select import Wanted
-from reelwire.errors import BadParameter, ModelUnusable, UnknownModel
-from reelwire.models.check import explain_location
+from reelwire.errors import BadParameter, ModelUnusable, ReelwireError, UnknownModel
+from reelwire.models.entry import Entries, ModelEntry
 from reelwire.models.loading import LoadedModel, load_model, read_files
-from reelwire.models.location import ModelLocation, find_models
+from reelwire.models.location import ModelLocation, Stamp, find_models
 
+log = logging.getLogger(__name__)
 ANYTHING = Wanted()
 SHIPPED = Path(__file__).parent / "shipped"
 
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One version of one model, as a listing shows it; ``problem`` is empty when it can be used."""
-
-    name: str
-    version: str
-    path: Path
-    task: str = ""
-    description: str = ""
-    license: str = ""
-    sha256: str = ""
-    understood: tuple[str, ...] = ()
-    problem: str = ""
-    scale: int = 1
+Key = tuple[ModelLocation, Stamp, Wanted]
+Found = Mapping[str, Sequence[ModelLocation]]
 
 
 class ModelLibrary:
     """Finds and loads models by name. Safe for many threads; each model is loaded once and shared.
 
     ``folders``: the first that has a name decides; the models that ship come last. ``threads`` of one
-    inference; 0: all cores. A file that changes on disk is not loaded again: streams keep what they have,
-    new versions go into new folders.
+    inference; 0: all cores.
     """
 
     def __init__(self, folders: Sequence[Path], *, threads: int = 1) -> None:
@@ -48,32 +42,59 @@ class ModelLibrary:
                 raise BadParameter(f"model folder {folder} does not exist; correct REELWIRE_MODEL_PATH")
         self._folders = (*folders, SHIPPED)
         self._threads = threads
+        self._entries = Entries(threads)
         self._lock = threading.Lock()
-        self._locks: dict[tuple[str, Wanted], threading.Lock] = {}
-        self._loaded: dict[tuple[str, Wanted], LoadedModel] = {}
-        self._entries: dict[ModelLocation, tuple[object, ModelEntry]] = {}
+        self._refreshing = threading.Lock()
+        self._locks: dict[Key, threading.Lock] = {}
+        self._loaded: dict[Key, LoadedModel] = {}
+        self._users: Counter[Key] = Counter()
+        self._offered: dict[str, ModelLocation] = {}
+        self._stamps: dict[ModelLocation, Stamp] = {}  # what was read, while the file may have changed
+        self._seen: dict[str, tuple[ModelLocation, Stamp]] = {}
+        self._refused: set[tuple[ModelLocation, Stamp]] = set()
 
     def list(self) -> tuple[ModelEntry, ...]:
         """Every version of every model, broken ones with what is wrong; sorted by name, newest first."""
         models = find_models(self._folders)
         locations = [location for name in sorted(models) for location in reversed(models[name])]
-        return tuple(self._entry(location) for location in locations)
+        return tuple(self._entries.of(location) for location in locations)
 
     def open(self, name: str, wanted: Wanted = ANYTHING) -> LoadedModel:
-        """The model "name" (its newest version) or "name@version", on what was asked for.
+        """The model "name" (the version that is offered) or "name@version", on what was asked for. It stays
+        loaded until it is given back with ``release``.
 
         UnknownModel: no such name or version. ModelUnusable: it is there and cannot be used; the message says
         why. BackendMissing, DeviceMissing, BadParameter: the backend.
         """
         wanted.check()
-        location = self._find(name)
-        key = (str(location.graph), wanted)
+        name, at, version = name.partition("@")
+        models = find_models(self._folders)
+        if name not in models:
+            raise UnknownModel(choose_from("model", name, models), field="model")
+        if at:
+            return self._take(self._version(name, version, models), wanted)
         with self._lock:
-            own_lock = self._locks.setdefault(key, threading.Lock())
-        with own_lock:  # another model's loading does not wait for this one
-            if key not in self._loaded:
-                self._loaded[key] = self._load(location, wanted)
-            return self._loaded[key]
+            offered = self._offered.get(name)
+        return self._take(offered, wanted) if offered else self._first(models[name], wanted)
+
+    def release(self, model: LoadedModel) -> None:
+        """A stream is done with it. It is freed where nothing uses it and it is not what is offered."""
+        with self._lock:
+            key = next((key for key, loaded in self._loaded.items() if loaded is model), None)
+            if key is not None:
+                self._users[key] -= 1
+        self._free_unused()
+
+    def refresh(self) -> None:
+        """Looks for newer versions of what is loaded. One that lay still since the last look is loaded as
+        its predecessor is, checked, and offered to new streams; running ones keep theirs."""
+        with self._refreshing:
+            models = find_models(self._folders)
+            with self._lock:
+                offered = dict(self._offered)
+            for name, location in offered.items():
+                self._follow(name, location, models.get(name, ()))
+        self._free_unused()
 
     def close(self) -> None:
         """Frees all models; no run may be under way or follow."""
@@ -82,56 +103,118 @@ class ModelLibrary:
                 model.close()
             self._loaded.clear()
             self._locks.clear()
+            self._users.clear()
+            self._offered.clear()
 
-    def _find(self, asked: str) -> ModelLocation:
-        name, at, version = asked.partition("@")
-        models = find_models(self._folders)
-        if name not in models:
-            raise UnknownModel(choose_from("model", name, models), field="model")
-        if not at:
-            return models[name][-1]
-        for location in models[name]:
-            if version == (location.version or self._version_of(location)):
-                return location
-        versions = [location.version or self._version_of(location) for location in models[name]]
-        raise UnknownModel(choose_from(f'version of model "{name}"', version, versions), field="model")
+    def _first(self, locations: Sequence[ModelLocation], wanted: Wanted) -> LoadedModel:
+        """Of a name that nothing was loaded of yet: the newest version that can be used."""
+        problem: ModelUnusable | None = None
+        for location in reversed(locations):
+            try:
+                model = self._take(location, wanted)
+            except ModelUnusable as error:
+                problem = problem or error
+                if len(locations) > 1:
+                    self._refuse(location, location.stamp, error)
+                continue
+            with self._lock:
+                self._offered.setdefault(location.name, location)
+            return model
+        assert problem is not None
+        raise problem
 
-    def _load(self, location: ModelLocation, wanted: Wanted) -> LoadedModel:
+    def _take(self, location: ModelLocation, wanted: Wanted) -> LoadedModel:
+        with self._lock:
+            key = (location, self._stamps.setdefault(location, location.stamp), wanted)
+            own_lock = self._locks.setdefault(key, threading.Lock())
+        with own_lock:  # another model's loading does not wait for this one
+            with self._lock:
+                self._users[key] += 1
+                model = self._loaded.get(key)
+            if model is None:
+                model = self._load_counted(key)
+        return model
+
+    def _load_counted(self, key: Key) -> LoadedModel:
+        try:
+            model = self._load(key)
+        except BaseException:
+            with self._lock:
+                self._users[key] -= 1
+                if not any(loaded[0] == key[0] for loaded in self._loaded):
+                    self._stamps.pop(key[0], None)  # the file may be repaired
+            raise
+        with self._lock:
+            self._loaded[key] = model
+        return model
+
+    def _load(self, key: Key) -> LoadedModel:
+        location, _, wanted = key
         try:
             return load_model(read_files(location), wanted, self._threads)
         except ModelUnusable as error:
-            raise ModelUnusable(f'model "{location.name}": {error.message}', field="model") from None
+            raise type(error)(f'model "{location.name}": {error.message}', field="model") from None
 
-    def _version_of(self, location: ModelLocation) -> str:
-        return self._entry(location).version
+    def _version(self, name: str, version: str, models: Found) -> ModelLocation:
+        versions = {location.version or self._entries.of(location).version: location
+                    for location in models[name]}  # fmt: skip
+        if version not in versions:
+            raise UnknownModel(choose_from(f'version of model "{name}"', version, versions), field="model")
+        return versions[version]
 
-    def _entry(self, location: ModelLocation) -> ModelEntry:
-        """Looked at once for as long as the files stay the same; nothing stays loaded for it."""
-        stamp = location.stamp
-        known = self._entries.get(location)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        entry = describe(location, self._threads)
-        self._entries[location] = (stamp, entry)
-        return entry
+    def _follow(self, name: str, offered: ModelLocation, locations: Sequence[ModelLocation]) -> None:
+        """Offers the newest version that can be used and was not refused."""
+        for location in reversed(locations):
+            stamp = location.stamp
+            if (location, stamp) == (offered, self._stamps.get(offered)):
+                return
+            if (location, stamp) in self._refused:
+                continue
+            if self._seen.get(name) != (location, stamp):  # it may still be being copied
+                self._seen[name] = (location, stamp)
+                return
+            if self._offer(name, offered, (location, stamp)):
+                return
 
+    def _offer(self, name: str, old: ModelLocation, new: tuple[ModelLocation, Stamp]) -> bool:
+        location, stamp = new
+        with self._lock:
+            ways = {key[2] for key in self._loaded if key[0] == old and key[1] == self._stamps.get(old)}
+        made: dict[Key, LoadedModel] = {}
+        try:
+            for wanted in sorted(ways, key=repr):
+                key = (location, stamp, wanted)
+                made[key] = self._load(key)
+        except ReelwireError as error:
+            for model in made.values():
+                model.close()
+            self._refuse(location, stamp, error)
+            return False
+        with self._lock:
+            self._loaded.update(made)
+            self._stamps[location] = stamp
+            self._offered[name] = location
+        versions = ", ".join(sorted({model.version for model in made.values()}))
+        metrics.MODEL_VERSIONS.labels(name, "offered").inc()
+        log.info("model %s@%s is what new streams get from now on; running ones keep theirs", name, versions)
+        return True
 
-def describe(location: ModelLocation, threads: int = 1) -> ModelEntry:
-    """A listing's entry, from a look at the files and a probe run."""
-    explained = explain_location(location, threads)
-    files, spec = explained.files, explained.spec
-    if files is None:
-        return ModelEntry(location.name, location.version, location.graph, problem=explained.problem)
-    manifest = files.manifest
-    return ModelEntry(
-        name=location.name,
-        version=files.version,
-        path=location.graph,
-        task=spec.task if spec else manifest.task,
-        description=manifest.description,
-        license=manifest.license,
-        sha256=files.facts.sha256,
-        understood=tuple(explained.understood),
-        problem=" ".join(f"{explained.problem} {explained.fix}".split()),
-        scale=spec.scale if spec else 1,
-    )
+    def _refuse(self, location: ModelLocation, stamp: Stamp, error: ReelwireError) -> None:
+        with self._lock:
+            if (location, stamp) in self._refused:
+                return
+            self._refused.add((location, stamp))
+        metrics.MODEL_VERSIONS.labels(location.name, "refused").inc()
+        log.error("%s is refused, what was offered goes on: %s", location.graph, error.message)
+
+    def _free_unused(self) -> None:
+        with self._lock:
+            current = {(place, self._stamps.get(place)) for place in self._offered.values()}
+            gone = [key for key in self._loaded if self._users[key] <= 0 and (key[0], key[1]) not in current]
+            models = [self._loaded.pop(key) for key in gone]
+            for key in gone:
+                self._users.pop(key, None)
+                self._locks.pop(key, None)
+        for model in models:
+            model.close()
+            log.info("model %s@%s is freed: nothing uses it and it is not offered", model.name, model.version)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-from prometheus_client import Histogram
 
 from reelwire import metrics
 from reelwire.engines.backend import (
-    Array,
     Engine,
     EngineOptions,
-    EngineStream,
     ShapeProfile,
-    TensorSpec,
     Variant,
 )
 from reelwire.engines.graph import GraphFacts, read_graph
@@ -24,6 +17,8 @@ from reelwire.engines.select import Wanted, candidates, open_candidate
 from reelwire.errors import ModelUnusable
 from reelwire.models.location import ModelLocation
 from reelwire.models.manifest import Manifest, VariantManifest, read_manifest
+from reelwire.models.measured import SHOWN, MeasuredEngine
+from reelwire.models.sample import check_sample, read_sample
 from reelwire.models.spec import ModelSpec
 from reelwire.models.understand import understand
 from reelwire.threads import in_words
@@ -86,86 +81,6 @@ def _variant(location: ModelLocation, listed: VariantManifest) -> Variant:
     return Variant(facts, listed.precision, listed.form)
 
 
-class MeasuredStream:
-    """A stream whose runs are in the metrics."""
-
-    def __init__(self, stream: EngineStream, seconds: Histogram) -> None:
-        self._stream = stream
-        self._seconds = seconds
-
-    def step(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """As ``EngineStream``."""
-        start = time.perf_counter()
-        outputs = self._stream.step(feeds)
-        self._seconds.observe(time.perf_counter() - start)
-        return outputs
-
-    def state(self) -> dict[str, Array]:
-        """As ``EngineStream``."""
-        return self._stream.state()
-
-    def load(self, state: Mapping[str, Array]) -> None:
-        """As ``EngineStream``."""
-        self._stream.load(state)
-
-    def close(self) -> None:
-        """As ``EngineStream``."""
-        self._stream.close()
-
-
-class MeasuredEngine:
-    """An engine whose runs are in the metrics."""
-
-    def __init__(self, engine: Engine, model: str) -> None:
-        self._engine = engine
-        self._seconds = metrics.ENGINE_RUN.labels(model, engine.backend, engine.precision)
-
-    @property
-    def backend(self) -> str:
-        """As ``Engine``."""
-        return self._engine.backend
-
-    @property
-    def device(self) -> str:
-        """As ``Engine``."""
-        return self._engine.device
-
-    @property
-    def precision(self) -> str:
-        """As ``Engine``."""
-        return self._engine.precision
-
-    @property
-    def threads(self) -> int:
-        """As ``Engine``."""
-        return self._engine.threads
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Engine``."""
-        return self._engine.inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Engine``."""
-        return self._engine.outputs
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As ``Engine``."""
-        start = time.perf_counter()
-        outputs = self._engine.run(inputs)
-        self._seconds.observe(time.perf_counter() - start)
-        return outputs
-
-    def stream(self, states: Mapping[str, str]) -> EngineStream:
-        """As ``Engine``."""
-        return MeasuredStream(self._engine.stream(states), self._seconds)
-
-    def close(self) -> None:
-        """As ``Engine``."""
-        self._engine.close()
-
-
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model in memory, shared by all streams. Whoever opened it closes it: the library."""
@@ -198,8 +113,8 @@ class LoadedModel:
 
     def close(self) -> None:
         """Frees the engine."""
-        metrics.ENGINE_INFO.remove(self.name, *_labels(self.engine))
-        metrics.MODEL_INFO.remove(self.name, self.version, self.sha256[:DIGITS_OF_VERSION])
+        SHOWN.remove(metrics.ENGINE_INFO, (self.name, *_labels(self.engine)))
+        SHOWN.remove(metrics.MODEL_INFO, (self.name, self.version, self.sha256[:DIGITS_OF_VERSION]))
         self.engine.close()
 
 
@@ -210,11 +125,14 @@ def load_model(files: ModelFiles, wanted: Wanted, threads: int) -> LoadedModel:
     engine = open_candidate(candidates(files.variants, wanted)[0], options)
     try:
         spec = understand(engine, files.manifest)
+        sample = read_sample(files.location.manifest.parent, files.manifest)
+        if sample is not None:
+            check_sample(engine, sample, files.manifest.quality.min_psnr_db)
     except BaseException:
         engine.close()
         raise
-    metrics.ENGINE_INFO.labels(name, *_labels(engine)).set(1)
-    metrics.MODEL_INFO.labels(name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]).set(1)
+    SHOWN.add(metrics.ENGINE_INFO, (name, *_labels(engine)))
+    SHOWN.add(metrics.MODEL_INFO, (name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]))
     log.info(
         "model %s@%s runs on %s, %s, %s, %s",
         name, files.version, engine.backend, engine.device, engine.precision, in_words(engine.threads),

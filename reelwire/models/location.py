@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from reelwire.models.manifest import MANIFEST_NAME, NAME_PATTERN
 
 GRAPH_NAME = "model.onnx"
 NAME = re.compile(NAME_PATTERN)
+Stamp = tuple[tuple[str, int, int], ...]
+"""Path, time of change in nanoseconds and size of each file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,14 @@ class ModelLocation:
     manifest: Path
 
     @property
-    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+    def stamp(self) -> Stamp:
         """Changes when the files change."""
-        files = [file for file in (self.graph, self.manifest) if file.is_file()]
-        return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+        found = []
+        for file in (self.graph, self.manifest):
+            with contextlib.suppress(OSError):  # missing, or just being replaced
+                status = file.stat()
+                found.append((str(file), status.st_mtime_ns, status.st_size))
+        return tuple(found)
 
 
 def graph_in(folder: Path) -> Path | None:

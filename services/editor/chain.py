@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,7 +45,11 @@ class EffectStage(PassThrough):
     """Gives each frame of one track once, through all effects, or says that it was dropped. Sound goes
     through those that change it; all other tracks untouched."""
 
-    def __init__(self, tracks: Tracks, links: Sequence[Link], names: Sequence[str]) -> None:
+    def __init__(
+        self, tracks: Tracks, links: Sequence[Link], names: Sequence[str], release: Callable[[], None]
+    ) -> None:
+        """``release`` gives back what the effects opened."""
+        self._release = release
         self._tracks = tracks
         self._links = links
         self._owner = [*names, f"{tracks.taken.width}x{tracks.taken.height}"]
@@ -116,6 +120,7 @@ class EffectStage(PassThrough):
         """Frees what the effects hold."""
         for link in self._links:
             link.effect.close()
+        self._release()
 
     def _check(self, frames: Frames) -> None:
         taken = self._tracks.taken

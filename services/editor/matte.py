@@ -65,6 +65,10 @@ class Matte:
         edged: Mask = (large - np.float32(0.5)) / soft + np.float32(0.5)
         return edged.clip(0, 1)
 
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        self._model.close()
+
     def save(self) -> dict[str, Array]:
         """The mask before, and the model's state."""
         saved: dict[str, Array] = {STATE_PREFIX + k: v for k, v in self._model.save().items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -60,9 +61,14 @@ class PictureModel:
         """What it says about gray; leaves no trace. ModelUnusable: it cannot run."""
         gray = np.full((self.height, self.width, 3), GRAY, np.uint8)
         try:
-            return self._run(StatefulRunner(self.model), gray)
+            with closing(StatefulRunner(self.model)) as trial:
+                return self._run(trial, gray)
         except ReelwireError as error:
             raise ModelUnusable(f'model "{self.model.name}": {error.message}', field="model") from None
+
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        self._runner.close()
 
     def reset(self) -> None:
         """Forgets what it has seen."""

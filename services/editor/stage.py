@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PacketFormat, PayloadKind, PixelLayout, VideoFormat
+from reelwire.models.leases import Leases
 from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
+from reelwire.models.watcher import Watcher
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough
 from reelwire.threads import limit_picture_threads
@@ -40,6 +42,15 @@ class UnchangedStage(PassThrough):
         raise BadParameter("the stream has no effects, so nothing can change; set editor.effects")
 
 
+@dataclass(frozen=True)
+class Entered:
+    """A stream as it came in, and the models that it opens."""
+
+    offer: Offer
+    opening: Opening
+    leases: Leases
+
+
 class EditorFactory:
     """One for each process; models are loaded once and shared by all streams."""
 
@@ -54,6 +65,7 @@ class EditorFactory:
         limit_picture_threads(settings.engine_threads)
         self._wanted = Wanted(settings.backend, settings.precision)
         self.library = ModelLibrary(folders, threads=settings.engine_threads)
+        self._watcher = Watcher(self.library, settings.model_poll_s)
         self.kinds = find_effects()
 
     def open(self, opening: Opening) -> Opened:
@@ -71,30 +83,36 @@ class EditorFactory:
             choose(self.kinds, effect.name)  # all names, before anything is loaded
         offer = _picture_offer(opening.offers)
         links: list[Link] = []
+        leases = Leases(self.library)
         try:
             for index, effect in enumerate(wanted):
-                links.append(self._link(index, effect, links, offer, opening))
-            return self._opened(opening, offer, links)
+                links.append(self._link(index, effect, links, Entered(offer, opening, leases)))
+            return self._opened(opening, offer, links, leases)
         except BaseException:
             for link in links:
                 link.effect.close()
+            leases.close()
             raise
 
     def close(self) -> None:
         """Frees all models."""
+        self._watcher.close()
         self.library.close()
 
-    def _link(
-        self, index: int, effect: EffectConfig, before: Sequence[Link], offer: Offer, opening: Opening
-    ) -> Link:
+    def _link(self, index: int, effect: EffectConfig, before: Sequence[Link], stream: Entered) -> Link:
+        offer = stream.offer
         width, height = before[-1].size if before else (offer.video.width, offer.video.height)
         video = replace(offer.video, width=width, height=height, layout=PixelLayout.RGB24)
-        place = Place(video, self._assets, self._open_model, opening.notice)
+
+        def open_model(name: str) -> LoadedModel:
+            return stream.leases.open(name, self._wanted)
+
+        place = Place(video, self._assets, open_model, stream.opening.notice)
         link = Link(choose(self.kinds, effect.name), index, place, values_of(effect.params))
         _check_size(replace(offer, format=_sized(video, link.size)), effect.name, self._settings)
         return link
 
-    def _opened(self, opening: Opening, offer: Offer, links: Sequence[Link]) -> Opened:
+    def _opened(self, opening: Opening, offer: Offer, links: Sequence[Link], leases: Leases) -> Opened:
         taken = offer.settled(offer.layouts[0])
         video = _sized(replace(offer.video, layout=PixelLayout.RGB24), links[-1].size)
         even = video.width % 2 == 0 and video.height % 2 == 0
@@ -111,7 +129,7 @@ class EditorFactory:
         inputs = [taken if o.track == offer.track else _as_agreed(o, chosen[o.track]) for o in opening.offers]
         names = [effect.name for effect in opening.config.editor.effects]
         return Opened(
-            stage=EffectStage(tracks, links, names),
+            stage=EffectStage(tracks, links, names, leases.close),
             inputs=tuple(inputs),
             hold_frames=sum(link.hold_frames for link in links),
             resumable=all(link.effect.resumable for link in links),
@@ -122,9 +140,6 @@ class EditorFactory:
         chosen = {each.track: each for each in opening.negotiate(opening.offers)}
         inputs = tuple(_as_agreed(offer, chosen[offer.track]) for offer in opening.offers)
         return Opened(stage=UnchangedStage(), inputs=inputs, resumable=True)
-
-    def _open_model(self, name: str) -> LoadedModel:
-        return self.library.open(name, self._wanted)
 
     def _warn_of_packets(self, tracks: Tracks, links: Sequence[Link], opening: Opening) -> None:
         if tracks.packets and any(link.effect.changes_sound for link in links):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
 import numpy as np
 
@@ -60,6 +61,17 @@ class FrameModel:
             tiles.append(self._pixels(outputs, pts))
         return self._grid.join(tiles)
 
+    @property
+    def engine_words(self) -> str:
+        """What runs it: "onnxruntime, cpu, fp32"."""
+        engine = self._model.engine
+        return f"{engine.backend}, {engine.device}, {engine.precision}"
+
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        for runner in self._runners:
+            runner.close()
+
     def save(self) -> dict[str, Array]:
         """The state of every tile, and which model and size it belongs to."""
         states = {
@@ -105,8 +117,8 @@ class FrameModel:
             if fixed or min(height, width) >= PROBE_SIDE:
                 return
             gray = np.full((self._spec.window.frames, height, width, 3), GRAY, np.uint8)
-            trial = StatefulRunner(self._model)
-            self._pixels(trial.run({self._input.name: self._spec.to_tensor(gray)}), 0)
+            with closing(StatefulRunner(self._model)) as trial:
+                self._pixels(trial.run({self._input.name: self._spec.to_tensor(gray)}), 0)
         except (OutsideShapeProfile, ModelUnusable, BadPayload) as error:
             raise self._outside(error.message) from None
 

@@ -13,7 +13,8 @@ from reelwire.models.recurrent import pack_arrays, unpack_arrays
 from reelwire.models.spec import Window
 from reelwire.pixels import convert
 from reelwire.stage import PassThrough
-from reelwire.v1.pipeline_pb2 import Control, Notice
+from reelwire.v1.pipeline_pb2 import Control, EngineChange, Notice
+from services.generator.engine_change import EngineMove, check_engine
 from services.generator.inference import FrameModel
 from services.generator.strength import StrengthTimeline, blend
 from services.generator.windows import Held, Step, WindowBuffer
@@ -29,6 +30,16 @@ class Picture:
     frames_each: int
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a stream's stage needs of its process. ``make_on`` loads the stream's model version on another
+    engine, ``release`` gives its models back, ``notice`` tells the caller something in one line."""
+
+    make_on: Callable[[EngineChange], FrameModel]
+    release: Callable[[], None]
+    notice: Callable[[Notice.Kind, str], None]
+
+
 class PictureStage(PassThrough):
     """Gives each frame of one track once, as the model made it; all other tracks untouched."""
 
@@ -38,13 +49,15 @@ class PictureStage(PassThrough):
         model: FrameModel,
         window: Window,
         strength: float,
-        notice: Callable[[Notice.Kind, str], None],
+        stream: Surroundings,
     ) -> None:
         self._picture = picture
         self._model = model
         self._buffer = WindowBuffer(window)
         self._strength = StrengthTimeline(strength)
-        self._notice = notice
+        self._notice = stream.notice
+        self._move = EngineMove(stream.make_on, stream.notice)
+        self._release = stream.release
         self._last_pts: int | None = None
 
     def feed(self, chunk: Chunk) -> Iterable[Chunk]:
@@ -65,18 +78,33 @@ class PictureStage(PassThrough):
         return self._chunks(self._buffer.flush())
 
     def control(self, control: Control) -> None:
-        """Strength from a pts on. BadParameter: another change, or not 0 to 1."""
+        """Strength, or the engine, from a pts on. BadParameter: another change, not 0 to 1, or no engine's
+        name. BackendMissing, DeviceMissing: that engine cannot run here."""
         change = control.WhichOneof("change")
-        if change != "strength":
+        if change == "strength":
+            self._strength.change(self._from(control, "strength"), control.strength)
+        elif change == "engine":
+            check_engine(control.engine)
+            self._move.ask(self._from(control, "the engine"), control.engine)
+        else:
             raise BadParameter(
-                f'the generator has no "{change}" to change; expected "strength"', field="change"
+                f'the generator has no "{change}" to change; expected "strength" or "engine"', field="change"
             )
+
+    def close(self) -> None:
+        """Gives the model back."""
+        self._move.close()
+        self._model.close()
+        self._release()
+
+    def _from(self, control: Control, what: str) -> int:
+        """The pts that was named, or the next one where that has passed."""
         from_pts = control.from_pts
-        if self._last_pts is not None and from_pts <= self._last_pts:
-            text = f"strength was to change at pts {from_pts}, which has passed: it holds from the next frame"
-            self._notice(Notice.KIND_WARNING, text)
-            from_pts = self._last_pts + 1
-        self._strength.change(from_pts, control.strength)
+        if self._last_pts is None or from_pts > self._last_pts:
+            return from_pts
+        text = f"{what} was to change at pts {from_pts}, which has passed: it holds from the next frame"
+        self._notice(Notice.KIND_WARNING, text)
+        return self._last_pts + 1
 
     def snapshot(self) -> bytes:
         """State, held frames and strength, in NumPy's .npz format."""
@@ -111,7 +139,9 @@ class PictureStage(PassThrough):
 
     def _run(self, step: Step) -> Iterator[tuple[Held, Pixels]]:
         window = _stack([held.pixels for held in step.window])
-        made = self._model.run(window, step.kept[0].pts if step.kept else step.window[-1].pts)
+        pts = step.kept[0].pts if step.kept else step.window[-1].pts
+        self._model = self._move.due(pts, self._model)
+        made = self._model.run(window, pts)
         for held, pixels in zip(step.kept, made[step.skip :], strict=False):
             yield held, blend(held.pixels, pixels, self._strength.at(held.pts))
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PayloadKind, PixelLayout
+from reelwire.models.leases import Leases
 from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
+from reelwire.models.watcher import Watcher
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough, Stage
 from reelwire.threads import limit_picture_threads
-from reelwire.v1.pipeline_pb2 import Control
+from reelwire.v1.pipeline_pb2 import Control, EngineChange
+from services.generator.engine_change import check_same
 from services.generator.inference import FrameModel
-from services.generator.picture_stage import Picture, PictureStage
+from services.generator.picture_stage import Picture, PictureStage, Surroundings
 from services.generator.strength import check_strength
 
 
@@ -33,6 +37,23 @@ class UnchangedStage(PassThrough):
         raise BadParameter("no model runs in this stream, so nothing can change; set generator.model")
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A stream's track and the model version that it is bound to."""
+
+    offer: Offer
+    model: LoadedModel
+    frames: FrameModel
+    leases: Leases
+
+    def make_on(self, change: EngineChange) -> FrameModel:
+        """The same version on another engine. Raises as ``ModelLibrary.open``."""
+        asked = f"{self.model.name}@{self.model.version}"
+        model = self.leases.open(asked, Wanted(change.backend, change.precision))
+        check_same(self.model.sha256, model.sha256, asked)
+        return FrameModel(model, self.offer.video.height, self.offer.video.width)
+
+
 class GeneratorFactory:
     """One for each process; models are loaded once and shared by all streams."""
 
@@ -46,6 +67,7 @@ class GeneratorFactory:
         self._settings = settings
         limit_picture_threads(settings.engine_threads)
         self.library = ModelLibrary(folders, threads=settings.engine_threads)
+        self._watcher = Watcher(self.library, settings.model_poll_s)
 
     def open(self, opening: Opening) -> Opened:
         """Binds the stream to one model version.
@@ -62,8 +84,18 @@ class GeneratorFactory:
         if not config.model:
             return self._unchanged(opening)
         offer = _picture_offer(opening.offers, config.model)
-        model = self.library.open(config.model, wanted)
-        frames = FrameModel(model, offer.video.height, offer.video.width)
+        with ExitStack() as undo:
+            leases = Leases(self.library)
+            undo.callback(leases.close)
+            model = leases.open(config.model, wanted)
+            frames = FrameModel(model, offer.video.height, offer.video.width)
+            undo.callback(frames.close)
+            opened = self._opened(opening, Bound(offer, model, frames, leases), strength)
+            undo.pop_all()  # the stage gives back from here on
+        return opened
+
+    def _opened(self, opening: Opening, bound: Bound, strength: float) -> Opened:
+        offer, model = bound.offer, bound.model
         taken = offer.settled(PixelLayout.RGB24 if PixelLayout.RGB24 in offer.layouts else offer.layouts[0])
         given = self._given(offer, model)
         others = [other for other in opening.offers if other.track != offer.track]
@@ -73,7 +105,8 @@ class GeneratorFactory:
         )
         each = max(1, self._settings.max_message_bytes // given.video.frame_bytes)
         picture = Picture(offer.track, taken.video, given.video, each)
-        stage: Stage = PictureStage(picture, frames, model.spec.window, strength, opening.notice)
+        around = Surroundings(bound.make_on, bound.leases.close, opening.notice)
+        stage: Stage = PictureStage(picture, bound.frames, model.spec.window, strength, around)
         return Opened(
             stage=stage,
             inputs=(taken, *_as_agreed(others, agreed)),
@@ -83,6 +116,7 @@ class GeneratorFactory:
 
     def close(self) -> None:
         """Frees all models."""
+        self._watcher.close()
         self.library.close()
 
     def _unchanged(self, opening: Opening) -> Opened:

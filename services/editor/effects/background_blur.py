@@ -57,6 +57,11 @@ class Effect(StreamEffect[Params, Params]):
             frame.showing(np.asarray(cv2.blendLinear(frame.pixels, blurred, person, 1 - person), np.uint8)),
         )
 
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        if self._matte is not None:
+            self._matte.close()
+
     def save(self) -> dict[str, Array]:
         """The mask."""
         return self._matte.save() if self._matte else {}

@@ -65,6 +65,11 @@ class Effect(StreamEffect[Params, Scene]):
         mixed = cv2.blendLinear(frame.pixels, ready.behind, person, 1 - person)
         return (frame.showing(np.asarray(mixed, np.uint8)),)
 
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        if self._matte is not None:
+            self._matte.close()
+
     def save(self) -> dict[str, Array]:
         """The mask."""
         return self._matte.save() if self._matte else {}

@@ -90,6 +90,11 @@ class Effect(StreamEffect[Params, Params]):
             return (frame,)
         return (frame.showing(_covered(frame.pixels, boxes, ready)),)
 
+    def close(self) -> None:
+        """Frees what the engine keeps for this stream."""
+        for detector in self._detectors.values():
+            detector.close()
+
     def save(self) -> dict[str, Array]:
         """The faces, and the state of a detector that has one."""
         states = {
