@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     model_path: str = Field("", description="Model folders, with colons; the shipped ones last.")
     cache_dir: Path | None = Field(
         None, description="Built plans, measured choices; unset: the user's cache."
+    )
     model_poll_s: float = Field(
         2, ge=0, le=3600, description="Look for new model versions this often; 0: never."
     )
