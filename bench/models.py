@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from bench.report import Report, Row, say
-from reelwire.engines.onnxruntime import installed_runtime
+from reelwire.engines.onnxruntime_session import installed_runtime
 from reelwire.media import Pixels
 from reelwire.models import LoadedModel, ModelLibrary, StatefulRunner
 

@@ -12,6 +12,10 @@ _WHERE = {
 }
 """Each module has its backend as ``BACKEND``."""
 BACKEND_NAMES = tuple(_WHERE)
+CPU_BACKENDS = ("openvino", "onnxruntime")
+"""Which of these is faster depends on the model and the CPU: it is measured."""
+REFERENCE = "onnxruntime"
+"""What all others are compared with; installed wherever models run."""
 
 
 def backend(name: str) -> Backend:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reelwire.choices import choose_from
 from reelwire.engines.backend import Availability, Backend, Candidate, Engine, EngineOptions, Variant
 from reelwire.engines.graph import GraphFacts, read_graph
-from reelwire.engines.registry import BACKEND_NAMES, backend
+from reelwire.engines.registry import BACKEND_NAMES, REFERENCE, backend
 from reelwire.errors import BackendMissing, BadParameter, ModelUnusable
 
 AUTO = "auto"
@@ -87,13 +87,13 @@ def candidates(variants: Sequence[Variant], wanted: Wanted) -> tuple[Candidate, 
 def open_engine(
     path: Path, *, wanted: Wanted | None = None, threads: int = 1, facts: GraphFacts | None = None
 ) -> Engine:
-    """Loads one ONNX file as it is, in its own precision, on the best backend that takes it.
+    """Loads one ONNX file as it is, in its own precision, on the reference: ONNX Runtime on the CPU.
 
-    ``threads`` of one inference, 0: all cores; ``facts``: when read before. Raises InputNotFound,
+    ``wanted``: on another backend, or the best that takes it; ``threads`` of one inference, 0: all cores; ``facts``: when read before. Raises InputNotFound,
     ModelUnusable, BackendMissing, DeviceMissing, BadParameter.
     """
     facts = facts or read_graph(path)
-    asked = wanted or Wanted()
+    asked = wanted or Wanted(REFERENCE)
     variant = Variant(facts, facts.precision, "s8s8" if facts.precision == "int8" else "")
     found = candidates((variant,), asked)
     exact = [candidate for candidate in found if candidate.precision == facts.precision] or list(found)

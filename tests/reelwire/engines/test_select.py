@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reelwire.engines import open_engine
-from reelwire.engines.onnxruntime import installed_runtime
+from reelwire.engines.onnxruntime_session import installed_runtime
 from reelwire.engines.select import Wanted, usable_backends
 from reelwire.errors import BackendMissing, BadParameter, InputNotFound, ModelUnusable
 from tests.reelwire.models import graphs
