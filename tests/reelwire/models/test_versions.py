@@ -1,0 +1,183 @@
+"""New versions while a library is in use: offered, refused, freed."""
+
+import gc
+import logging
+import shutil
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelwire.engines.graph import sha256_of
+from reelwire.errors import ModelUnusable
+from reelwire.metrics import REGISTRY
+from reelwire.models import ModelLibrary
+from reelwire.models.watcher import Watcher
+from tests.reelwire.models import graphs
+
+
+def version(folder: Path, number: str, *, name: str = "net") -> Path:
+    """A version that adds its own number to every value."""
+    return graphs.gain(folder / name / number / "model.onnx", shift=float(number))
+
+
+def look_twice(library: ModelLibrary) -> None:
+    """What appeared is seen on the first look, and taken on the second: it may still be being copied."""
+    library.refresh()
+    library.refresh()
+
+
+def counted(outcome: str, name: str = "net") -> float:
+    """Versions offered or refused so far."""
+    return (
+        REGISTRY.get_sample_value("reelwire_model_versions_total", {"model": name, "outcome": outcome}) or 0
+    )
+
+
+def test_a_new_version_is_offered_to_new_streams_and_running_ones_keep_theirs(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    old, before = library.open("net"), counted("offered")
+    version(tmp_path, "2")
+    library.refresh()
+    assert library.open("net") is old, "it was not looked at twice"
+    library.refresh()
+    assert (library.open("net").version, old.version) == ("2", "1")
+    assert old.engine.run({"frame": np.zeros((1, 3, 8, 8), np.float32)})["result"].max() == 1
+    assert counted("offered") == before + 1
+    library.close()
+
+
+def test_a_broken_version_is_refused_once_counted_logged_and_the_older_one_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    old, before = library.open("net"), counted("refused")
+    broken = tmp_path / "net" / "2" / "model.onnx"
+    broken.parent.mkdir()
+    broken.write_bytes((tmp_path / "net" / "1" / "model.onnx").read_bytes()[:-40])
+    with caplog.at_level(logging.ERROR, "reelwire.models"):
+        for _ in range(4):
+            library.refresh()
+            assert library.open("net") is old
+    assert counted("refused") == before + 1
+    assert len([line for line in caplog.messages if "is refused, what was offered goes on" in line]) == 1
+    version(tmp_path, "2")
+    look_twice(library)
+    assert library.open("net").version == "2", "it was repaired"
+    library.close()
+
+
+def test_a_version_that_does_not_give_its_own_sample_is_refused(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    old = library.open("net")
+    with_sample(version(tmp_path, "2"), shift=2.5)
+    look_twice(library)
+    assert library.open("net") is old
+    with pytest.raises(ModelUnusable, match=r'model "net": on onnxruntime it is off its own sample by 0\.5'):
+        library.open("net@2")
+    with_sample(version(tmp_path, "3"), shift=3)
+    look_twice(library)
+    assert library.open("net").version == "3"
+    library.close()
+
+
+def test_a_newer_version_beside_a_refused_one_is_found(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    library.open("net")
+    (tmp_path / "net" / "3").mkdir()
+    (tmp_path / "net" / "3" / "model.onnx").write_bytes(b"PK\x03\x04")
+    version(tmp_path, "2")
+    for _ in range(4):
+        library.refresh()
+    assert library.open("net").version == "2"
+    library.close()
+
+
+def test_at_the_start_a_broken_newest_version_is_passed_over(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    (tmp_path / "net" / "2").mkdir()
+    (tmp_path / "net" / "2" / "model.onnx").write_bytes(b"")
+    library, before = ModelLibrary([tmp_path]), counted("refused")
+    assert library.open("net").version == "1"
+    assert counted("refused") == before + 1
+    library.close()
+
+
+def test_files_replaced_in_place_are_a_new_version_and_streams_keep_the_old(tmp_path: Path) -> None:
+    path = graphs.gain(tmp_path / "net.onnx", shift=1)
+    library = ModelLibrary([tmp_path])
+    old = library.open("net")
+    graphs.gain(path, shift=2, scale=2)
+    look_twice(library)
+    new = library.open("net")
+    assert (old.spec.scale, new.spec.scale) == (1, 2)
+    assert old.sha256 != new.sha256
+    library.close()
+
+
+def test_the_last_stream_of_an_old_version_frees_its_memory(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    first, second = library.open("net"), library.open("net")
+    session = weakref.ref(first.engine)
+    info = {"model": "net", "version": "1", "sha": first.sha256[:12]}
+    version(tmp_path, "2")
+    look_twice(library)
+    library.release(first)
+    assert REGISTRY.get_sample_value("reelwire_model_info", info) == 1, "another stream has it"
+    library.release(second)
+    assert REGISTRY.get_sample_value("reelwire_model_info", info) is None
+    del first, second
+    gc.collect()
+    assert session() is None
+    library.close()
+
+
+def test_what_is_offered_stays_loaded_without_streams(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    model = library.open("net")
+    library.release(model)
+    assert library.open("net") is model
+    library.close()
+
+
+def test_a_version_removed_from_disk_goes_on_serving_until_there_is_another(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    version(tmp_path, "2")
+    library = ModelLibrary([tmp_path])
+    assert library.open("net").version == "2"
+    shutil.rmtree(tmp_path / "net" / "2")
+    look_twice(library)
+    assert library.open("net").version == "1", "the newest that is there"
+    library.close()
+
+
+def test_a_watcher_finds_a_new_version_by_itself_and_ends(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    library.open("net")
+    watcher = Watcher(library, 0.01)
+    version(tmp_path, "2")
+    for _ in range(20000):
+        if library.open("net").version == "2":
+            break
+    else:
+        pytest.fail("the new version was never offered")
+    watcher.close()
+    library.close()
+
+
+def with_sample(graph: Path, shift: float) -> None:
+    """A sample that says that the model adds ``shift``."""
+    zeros = np.zeros((1, 3, 8, 8), np.float32)
+    sample = graph.parent / "sample.npz"
+    np.savez(sample, **{"input frame": zeros, "output result": zeros + np.float32(shift)})  # type: ignore[arg-type]
+    (graph.parent / "model.toml").write_text(
+        f'[sample]\nfile = "sample.npz"\nsha256 = "{sha256_of((sample,))}"\n'
+    )
