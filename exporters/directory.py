@@ -13,7 +13,9 @@ from reelwire.models.check import explain
 from reelwire.models.location import GRAPH_NAME
 from reelwire.models.manifest import MANIFEST_NAME
 
-FILES = frozenset({GRAPH_NAME, MANIFEST_NAME})
+FILES = frozenset(
+    {GRAPH_NAME, MANIFEST_NAME, "sample.npz", *(f"model.{kind}.onnx" for kind in ("fp16", "s8s8", "u8s8"))}
+)
 
 
 @contextmanager
