@@ -214,3 +214,38 @@ def poisoned(path: Path) -> Path:
         [("frame", FLOAT, shape)],
         [("result", FLOAT, shape)],
     )
+
+
+def scaled(path: Path) -> Path:
+    """frame x gain; the gain is an input of length 1 that is no row."""
+    shape = ("N", 3, "H", "W")
+    return save(
+        path,
+        [helper.make_node("Mul", ["frame", "gain"], ["result"])],
+        [("frame", FLOAT, shape), ("gain", FLOAT, (1,))],
+        [("result", FLOAT, shape)],
+    )
+
+
+def row_mean(path: Path) -> Path:
+    """Couples the rows of a batch: each picture minus the mean over axis 0, plus itself."""
+    shape = ("N", 3, "H", "W")
+    nodes = [
+        helper.make_node("ReduceMean", ["frame", "axis"], ["mean"], keepdims=1),
+        helper.make_node("Sub", ["frame", "mean"], ["off"]),
+        helper.make_node("Add", ["frame", "off"], ["result"]),
+    ]
+    constants = {"axis": np.array([0], np.int64)}
+    return save(path, nodes, [("frame", FLOAT, shape)], [("result", FLOAT, shape)], constants)
+
+
+def row_rounded(path: Path) -> Path:
+    """Couples the rows in their last bits only: (x / N) * N, which rounds for most batches of 3."""
+    shape = ("N", 3, "H", "W")
+    nodes = [
+        helper.make_node("Shape", ["frame"], ["count"], start=0, end=1),
+        helper.make_node("Cast", ["count"], ["rows"], to=FLOAT),
+        helper.make_node("Div", ["frame", "rows"], ["small"]),
+        helper.make_node("Mul", ["small", "rows"], ["result"]),
+    ]
+    return save(path, nodes, [("frame", FLOAT, shape)], [("result", FLOAT, shape)])
