@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelwire import metrics
@@ -25,7 +26,17 @@ log = logging.getLogger(__name__)
 ANYTHING = Wanted()
 SHIPPED = Path(__file__).parent / "shipped"
 
-Key = tuple[ModelLocation, Stamp, Wanted]
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One loaded model. ``turn`` counts the engines that this version had for what was asked for."""
+
+    location: ModelLocation
+    stamp: Stamp
+    wanted: Wanted
+    turn: int = 0
+
+
 Found = Mapping[str, Sequence[ModelLocation]]
 
 
@@ -52,6 +63,8 @@ class ModelLibrary:
         self._stamps: dict[ModelLocation, Stamp] = {}  # what was read, while the file may have changed
         self._seen: dict[str, tuple[ModelLocation, Stamp]] = {}
         self._refused: set[tuple[ModelLocation, Stamp]] = set()
+        self._turns: dict[Key, int] = {}  # of the key of turn 0: the one that new streams get
+        self._on_loaded: Callable[[LoadedModel], None] = lambda model: None
 
     def list(self) -> tuple[ModelEntry, ...]:
         """Every version of every model, broken ones with what is wrong; sorted by name, newest first."""
@@ -80,10 +93,29 @@ class ModelLibrary:
     def release(self, model: LoadedModel) -> None:
         """A stream is done with it. It is freed where nothing uses it and it is not what is offered."""
         with self._lock:
-            key = next((key for key, loaded in self._loaded.items() if loaded is model), None)
+            key = self._key_of(model)
             if key is not None:
                 self._users[key] -= 1
         self._free_unused()
+
+    def on_loaded(self, call: Callable[[LoadedModel], None]) -> None:
+        """``call`` is told of each model when it was loaded, on the thread that loaded it."""
+        self._on_loaded = call
+
+    def renew(self, model: LoadedModel) -> LoadedModel | None:
+        """Loads the same version anew, since a better engine can run it now. New streams get it; running ones
+        keep theirs. None: the model is no longer in use. Raises as ``open``."""
+        with self._lock:
+            key = self._key_of(model)
+        if key is None:
+            return None
+        first, following = replace(key, turn=0), replace(key, turn=key.turn + 1)
+        made = self._load(following)
+        with self._lock:
+            self._loaded[following] = made
+            self._turns[first] = following.turn
+        self._free_unused()
+        return made
 
     def refresh(self) -> None:
         """Looks for newer versions of what is loaded. One that lay still since the last look is loaded as
@@ -125,7 +157,8 @@ class ModelLibrary:
 
     def _take(self, location: ModelLocation, wanted: Wanted) -> LoadedModel:
         with self._lock:
-            key = (location, self._stamps.setdefault(location, location.stamp), wanted)
+            first = Key(location, self._stamps.setdefault(location, location.stamp), wanted)
+            key = replace(first, turn=self._turns.get(first, 0))
             own_lock = self._locks.setdefault(key, threading.Lock())
         with own_lock:  # another model's loading does not wait for this one
             with self._lock:
@@ -141,19 +174,19 @@ class ModelLibrary:
         except BaseException:
             with self._lock:
                 self._users[key] -= 1
-                if not any(loaded[0] == key[0] for loaded in self._loaded):
-                    self._stamps.pop(key[0], None)  # the file may be repaired
+                if not any(loaded.location == key.location for loaded in self._loaded):
+                    self._stamps.pop(key.location, None)  # the file may be repaired
             raise
         with self._lock:
             self._loaded[key] = model
+        self._on_loaded(model)
         return model
 
     def _load(self, key: Key) -> LoadedModel:
-        location, _, wanted = key
         try:
-            return load_model(read_files(location), wanted, self._threads)
+            return load_model(read_files(key.location), key.wanted, self._threads)
         except ModelUnusable as error:
-            raise type(error)(f'model "{location.name}": {error.message}', field="model") from None
+            raise type(error)(f'model "{key.location.name}": {error.message}', field="model") from None
 
     def _version(self, name: str, version: str, models: Found) -> ModelLocation:
         versions = {location.version or self._entries.of(location).version: location
@@ -179,11 +212,12 @@ class ModelLibrary:
     def _offer(self, name: str, old: ModelLocation, new: tuple[ModelLocation, Stamp]) -> bool:
         location, stamp = new
         with self._lock:
-            ways = {key[2] for key in self._loaded if key[0] == old and key[1] == self._stamps.get(old)}
+            now = (old, self._stamps.get(old))
+            ways = {key.wanted for key in self._loaded if (key.location, key.stamp) == now}
         made: dict[Key, LoadedModel] = {}
         try:
             for wanted in sorted(ways, key=repr):
-                key = (location, stamp, wanted)
+                key = Key(location, stamp, wanted)
                 made[key] = self._load(key)
         except ReelwireError as error:
             for model in made.values():
@@ -195,6 +229,8 @@ class ModelLibrary:
             self._stamps[location] = stamp
             self._offered[name] = location
         versions = ", ".join(sorted({model.version for model in made.values()}))
+        for model in made.values():
+            self._on_loaded(model)
         metrics.MODEL_VERSIONS.labels(name, "offered").inc()
         log.info("model %s@%s is what new streams get from now on; running ones keep theirs", name, versions)
         return True
@@ -207,10 +243,22 @@ class ModelLibrary:
         metrics.MODEL_VERSIONS.labels(location.name, "refused").inc()
         log.error("%s is refused, what was offered goes on: %s", location.graph, error.message)
 
+    def _key_of(self, model: LoadedModel) -> Key | None:
+        """With the lock held."""
+        return next((key for key, loaded in self._loaded.items() if loaded is model), None)
+
     def _free_unused(self) -> None:
         with self._lock:
             current = {(place, self._stamps.get(place)) for place in self._offered.values()}
-            gone = [key for key in self._loaded if self._users[key] <= 0 and (key[0], key[1]) not in current]
+            gone = [
+                key
+                for key in self._loaded
+                if self._users[key] <= 0
+                and (
+                    (key.location, key.stamp) not in current
+                    or key.turn != self._turns.get(replace(key, turn=0), 0)
+                )
+            ]
             models = [self._loaded.pop(key) for key in gone]
             for key in gone:
                 self._users.pop(key, None)

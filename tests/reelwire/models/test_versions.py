@@ -181,3 +181,22 @@ def with_sample(graph: Path, shift: float) -> None:
     (graph.parent / "model.toml").write_text(
         f'[sample]\nfile = "sample.npz"\nsha256 = "{sha256_of((sample,))}"\n'
     )
+
+
+def test_a_better_engine_is_for_new_streams_alone_and_the_old_one_is_freed_with_its_last(
+    tmp_path: Path,
+) -> None:
+    version(tmp_path, "1")
+    library, loaded = ModelLibrary([tmp_path]), []
+    library.on_loaded(loaded.append)
+    old = library.open("net")
+    new = library.renew(old)
+    assert new is not None
+    assert new is not old
+    assert library.open("net") is new
+    assert old.engine.run({"frame": np.zeros((1, 3, 8, 8), np.float32)})["result"].max() == 1, "still there"
+    library.release(old)
+    assert library.renew(old) is None, "nothing uses it any more"
+    assert library.open("net") is new
+    assert loaded == [old], "whoever renews it knows"
+    library.close()
