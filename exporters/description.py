@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.parity import Parity
+from exporters.against_torch import Parity
 from training.checkpoint import Checkpoint
 
 LICENSE = "Apache-2.0"
@@ -35,16 +34,15 @@ def training_command(checkpoint: Checkpoint) -> str:
 
 
 def describe(
-    manifest: Mapping[str, Any], naming: Naming, checkpoint: Checkpoint, sha256: str, parity: Parity
-) -> str:
-    """The text of model.toml; its keys: ``reelwire/models/manifest.py``."""
-    sizes = " ".join("x".join(map(str, size)) for size in parity.sizes)
-    metrics = {
-        "training_steps": checkpoint.step,
-        "parity_max_abs_error": float(f"{parity.error:.3g}"),
-        "parity_with": f"torch and {parity.backend}, at {sizes}",
-    }
-    tables = {key: value for key, value in manifest.items() if isinstance(value, Mapping)}
+    manifest: Mapping[str, Any],
+    naming: Naming,
+    checkpoint: Checkpoint,
+    sha256: str,
+    metrics: Mapping[str, Any],
+) -> dict[str, Any]:
+    """model.toml as plain values; its keys: ``reelwire/models/manifest.py``. ``metrics``: what was
+    measured."""
+    tables = {key: value for key, value in manifest.items() if isinstance(value, Mapping | list)}
     plain = {key: value for key, value in manifest.items() if key not in tables}
     head = {
         "name": naming.name,
@@ -54,15 +52,18 @@ def describe(
         "training": training_command(checkpoint),
         "sha256": sha256,
     }
-    tables["metrics"] = {**tables.get("metrics", {}), **metrics}
-    parts = [_lines(head), *(f"\n[{name}]\n{_lines(table)}" for name, table in tables.items())]
-    return "".join(parts)
+    tables["metrics"] = {**tables.get("metrics", {}), "training_steps": checkpoint.step, **metrics}
+    return {**head, **tables}
 
 
-def _lines(table: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
-
-
-def _value(value: str | float | bool | list[Any]) -> str:
-    """A TOML value: JSON writes strings, numbers, booleans and lists of them the same way."""
-    return json.dumps(value, ensure_ascii=False)
+def parity_metrics(parity: Parity) -> dict[str, Any]:
+    """[metrics] of a comparison with PyTorch."""
+    sizes = " ".join("x".join(map(str, size)) for size in parity.sizes)
+    found: dict[str, Any] = {
+        "parity_max_abs_error": float(f"{parity.error:.3g}"),
+        "parity_with": f"torch and {parity.backend}, at {sizes}",
+    }
+    if parity.steps:
+        found["parity_steps"] = parity.steps
+        found["parity_steps_max_abs_error"] = float(f"{parity.steps_error:.3g}")
+    return found

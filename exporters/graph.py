@@ -12,6 +12,7 @@ import torch
 from torch.export import Dim
 
 from exporters.errors import ExportError
+from exporters.order import check_order
 from training.recipe import Exportable, FreeSize
 
 OPSET = 20
@@ -23,7 +24,8 @@ MAX_REASON = 300
 def export_graph(exportable: Exportable) -> onnx.ModelProto:
     """The network as opset 20, float32 as it is, weights inside.
 
-    ExportError: an operator has no ONNX form, or a dimension that must be free came out as a number.
+    ExportError: an operator has no ONNX form, a dimension that must be free came out as a number, or the
+    nodes are out of order.
     """
     try:
         with _quiet():
@@ -49,8 +51,9 @@ def export_graph(exportable: Exportable) -> onnx.ModelProto:
 
 
 def check_graph(graph: onnx.ModelProto, exportable: Exportable) -> None:
-    """ExportError: not valid ONNX of ``OPSET``, or a free dimension is fixed, as tracing leaves it where the
-    network computes with a size as a plain number."""
+    """ExportError: nodes out of order, not valid ONNX of ``OPSET``, or a free dimension is fixed, as
+    tracing leaves it where the network computes with a size as a plain number."""
+    check_order(graph.graph)
     try:
         onnx.checker.check_model(graph, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

@@ -29,7 +29,14 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         # Numbers below fp16's least become its least, which is what half would make of them, or 0.
         warnings.simplefilter("ignore", UserWarning)
         half: onnx.ModelProto = convert_float_to_float16(copy, keep_io_types=True)
+    del half.graph.value_info[:]  # some still have the types of before
     sort_nodes(half.graph)
+    try:
+        onnx.checker.check_model(half, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(
+            f"the graph in fp16 is not valid ONNX: {' '.join(str(error).split())[:300]}"
+        ) from None
     return half
 
 

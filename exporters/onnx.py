@@ -1,9 +1,10 @@
 """Exports a checkpoint as a model folder that services load.
 
-    python -m exporters.onnx runs/restyle/checkpoint.pt --out DIR --name restyle --version 1
+    reelwire export onnx runs/restyle/checkpoint.pt --out DIR --name restyle --version 1
 
-writes DIR/restyle/model.onnx (opset 20, float32, batch and size free) and DIR/restyle/model.toml. The graph
-is run on ONNX Runtime at sizes that were never traced, and compared with PyTorch; nothing is written where
+writes DIR/restyle/model.onnx (opset 20, float32, batch and size free), sample.npz (one small run that every
+machine must reproduce) and model.toml. The graph is run on ONNX Runtime at sizes that were never traced, a
+recurrent one also over 60 frames with its state carried, and compared with PyTorch; nothing is written where
 they differ. Then:
 
     reelwire check DIR/restyle
@@ -25,14 +26,14 @@ from training.errors import TrainingError
 from training.extra import require_train_extra
 
 if TYPE_CHECKING:
+    from exporters.against_torch import Parity
     from exporters.description import Naming
-    from exporters.parity import Parity
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m exporters.onnx",
+        prog="reelwire export onnx",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -71,10 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def export(checkpoint_path: Path, models: Path, naming: Naming, tolerance: float) -> Parity:
     """Checkpoint → ``models/<name>``, whole or not at all. ExportError, TrainingError: why not."""
-    from exporters.description import describe
+    from exporters.against_torch import measure_parity
+    from exporters.complete import complete
+    from exporters.description import describe, parity_metrics
     from exporters.directory import check_replaceable, new_model_folder
     from exporters.graph import export_graph
-    from exporters.parity import measure_parity
+    from exporters.recurrence import with_steps
+    from exporters.toml import toml_text
     from reelwire.engines.graph import read_graph
     from reelwire.models.location import GRAPH_NAME
     from reelwire.models.manifest import MANIFEST_NAME
@@ -92,8 +96,11 @@ def export(checkpoint_path: Path, models: Path, naming: Naming, tolerance: float
         (folder / GRAPH_NAME).write_bytes(graph.SerializeToString())
         parity = measure_parity(folder / GRAPH_NAME, exportable, tolerance)
         sha256 = read_graph(folder / GRAPH_NAME).sha256
-        text = describe(exportable.manifest, naming, checkpoint, sha256, parity)
-        (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        described = describe(exportable.manifest, naming, checkpoint, sha256, parity_metrics(parity))
+        (folder / MANIFEST_NAME).write_text(toml_text(described), encoding="utf-8")
+        parity = with_steps(parity, folder, exportable, tolerance)
+        described["metrics"] |= parity_metrics(parity)
+        complete(folder, described)
     return parity
 
 

@@ -1,122 +1,80 @@
-"""Whether the graph computes what the network does: torch against the engine that serves, at many sizes."""
+"""Compares a model folder with the network that it was exported from.
+
+    reelwire export parity runs/restyle/checkpoint.pt my-models/restyle
+
+fp32: the graph on ONNX Runtime against PyTorch, at the traced size, the least one and two that were never
+traced, the latter with an odd batch; a recurrent model over 60 frames as well, each side with its own state.
+fp16: PyTorch in real half precision against PyTorch in float, since ONNX Runtime's CPU computes fp16 graphs
+in fp32 and hides what overflows; over 200 frames where there is state. Exit status 1 beyond a tolerance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
 from exporters.errors import ExportError
-from reelwire.engines.backend import Engine
-from reelwire.engines.select import Wanted, open_engine
-from reelwire.errors import ReelwireError
-from training.recipe import BATCH, Exportable
-
-Arrays = dict[str, npt.NDArray[np.float32]]
-TOLERANCE = 1e-4
-"""Largest difference that passes, in units of the output; a level of 8-bit video is 4e-3 of 0..1."""
-GROWTH = (1, 25)
-"""Multiples that free dimensions grow by over the traced size, in the cases that were never traced."""
-ODD_BATCH = 3
+from training.errors import TrainingError
+from training.extra import require_train_extra
 
 
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """``error``: the largest absolute difference anywhere. ``sizes``: of the first input, case by case."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="reelwire export parity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="checkpoint.pt of the training")
+    add("model", type=Path, help="the model's folder")
+    add("--tolerance", type=float, default=1e-4, help="of fp32 (default: %(default)s)")
+    add("--half-tolerance", type=float, default=2e-2, help="of fp16 (default: %(default)s)")
+    return parser
 
-    error: float
-    sizes: tuple[tuple[int, ...], ...]
-    backend: str
 
-
-def measure_parity(graph: Path, exportable: Exportable, tolerance: float = TOLERANCE) -> Parity:
-    """Runs both on equal random inputs. ExportError: the graph does not run at a size that it should, gives
-    another shape, a number that is not finite, or one that is off by more than ``tolerance``."""
-    worst, sizes = 0.0, []
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; 0 where all agree, 1 with one line on stderr."""
+    given = build_parser().parse_args(arguments)
+    require_train_extra("comparing with PyTorch")
     try:
-        engine = open_engine(graph, wanted=Wanted("onnxruntime"))
-    except ReelwireError as error:
-        raise ExportError(f"the exported graph cannot be loaded: {error.message}") from None
-    try:
-        for inputs in _cases(exportable):
-            size = tuple(next(iter(inputs.values())).shape)
-            off = _error_at(engine, exportable, inputs, size)
-            if off > tolerance:
-                raise ExportError(
-                    f"the exported graph is off by {off:.3g} at {list(size)}, at most {tolerance:g} passes"
-                )
-            worst = max(worst, off)
-            sizes.append(size)
-        return Parity(worst, tuple(sizes), engine.backend)
-    finally:
-        engine.close()
+        for line in compare(given.checkpoint, given.model, given.tolerance, given.half_tolerance):
+            print(line)
+    except (ExportError, TrainingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
-def _error_at(
-    engine: Engine, exportable: Exportable, inputs: Mapping[str, torch.Tensor], size: tuple[int, ...]
-) -> float:
-    wanted = _by_torch(exportable, inputs)
-    try:
-        got = engine.run({name: tensor.numpy() for name, tensor in inputs.items()})
-    except ReelwireError as error:
-        raise ExportError(
-            f"the exported graph does not run at {list(size)}, a size that must be free: {error.message}"
-        ) from None
-    worst = 0.0
-    for name, want in wanted.items():
-        if got[name].shape != want.shape:
-            raise ExportError(
-                f'"{name}" has shape {list(got[name].shape)} at {list(size)}, expected {list(want.shape)}'
-            )
-        if not np.isfinite(got[name]).all():
-            raise ExportError(f'"{name}" holds NaN or infinity at {list(size)}; train again, at a lower rate')
-        worst = max(worst, float(np.abs(got[name] - want).max()))
-    return worst
+def compare(checkpoint_path: Path, folder: Path, tolerance: float, half_tolerance: float) -> Sequence[str]:
+    """One line for each thing that was measured. ExportError, TrainingError: what differs, or why not."""
+    from exporters.against_torch import measure_parity
+    from exporters.half_by_torch import measure_half
+    from exporters.recurrence import state_shapes, with_steps
+    from exporters.served import opened
+    from training.checkpoint import load_checkpoint
+    from training.recipe import find_recipe
+
+    checkpoint = load_checkpoint(checkpoint_path)
+    exportable = find_recipe(checkpoint.model).exportable(checkpoint.config, checkpoint.modules)
+    with opened(folder) as served:
+        graph = served.files.facts.path
+        precisions = {variant.precision for variant in served.files.variants}
+        states = state_shapes(served, exportable)
+    parity = with_steps(measure_parity(graph, exportable, tolerance), folder, exportable, tolerance)
+    lines = [f"fp32: at most {parity.error:.2g} off from PyTorch at {len(parity.sizes)} sizes"]
+    if parity.steps:
+        lines.append(f"fp32: at most {parity.steps_error:.2g} off in {parity.steps} frames, state carried")
+    if "fp16" in precisions:
+        half = measure_half(exportable, states, half_tolerance)
+        lines.append(
+            f"fp16: PyTorch in half is at most {half.error:.2g} off in {half.steps} runs, "
+            f"{half.late_error:.2g} in the last quarter"
+        )
+    return lines
 
 
-def _by_torch(exportable: Exportable, inputs: Mapping[str, torch.Tensor]) -> Arrays:
-    with torch.no_grad():
-        outputs = exportable.module(**inputs)
-    tensors = (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
-    return {name: tensor.numpy() for name, tensor in zip(exportable.outputs, tensors, strict=True)}
-
-
-def _cases(exportable: Exportable) -> Iterator[dict[str, torch.Tensor]]:
-    """Random inputs, 0 to 1: as traced, at the least sizes, then larger ones with an odd batch."""
-    generator = torch.Generator().manual_seed(0)
-    for units in (_traced(exportable), _least(exportable), *(_grown(exportable, by) for by in GROWTH)):
-        inputs = {}
-        for name, example in exportable.inputs.items():
-            shape = list(example.shape)
-            for axis, size in exportable.free.get(name, {}).items():
-                shape[axis] = units[size.name] * size.multiple
-            inputs[name] = torch.rand(shape, generator=generator)
-        yield inputs
-
-
-def _traced(exportable: Exportable) -> dict[str, int]:
-    """Each free dimension's length by name, counted in its multiples."""
-    return {
-        size.name: exportable.inputs[name].shape[axis] // size.multiple
-        for name, axes in exportable.free.items()
-        for axis, size in axes.items()
-    }
-
-
-def _least(exportable: Exportable) -> dict[str, int]:
-    sizes = [size for axes in exportable.free.values() for size in axes.values()]
-    return {size.name: size.least_units for size in sizes}
-
-
-def _grown(exportable: Exportable, by: int) -> dict[str, int]:
-    """Each by another amount, so that swapped axes show; within its bound. The batch is odd."""
-    sizes = {size.name: size for axes in exportable.free.values() for size in axes.values()}
-    grown = {
-        name: min(length + by * (1 + index), sizes[name].most_units)
-        for index, (name, length) in enumerate(sorted(_traced(exportable).items()))
-    }
-    return grown | ({BATCH: min(ODD_BATCH, sizes[BATCH].most_units)} if BATCH in grown else {})
+if __name__ == "__main__":
+    sys.exit(main())

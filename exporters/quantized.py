@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+import onnxruntime
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -32,6 +33,7 @@ from reelwire.engines.backend import Array
 
 FORMS = ("s8s8", "u8s8")
 LAYERS = ("Conv", "ConvTranspose", "Gemm")
+WARNINGS, ERRORS_ONLY = 2, 3  # ONNX Runtime's log levels
 LEAST_OPSET = 17
 """Scales for each channel came with 13; older graphs are raised to this one."""
 CALIBRATORS: dict[str, tuple[CalibrationMethod, dict[str, float]]] = {
@@ -144,10 +146,12 @@ def _silent() -> Iterator[None]:
     """The tool prints and logs advice."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(ERRORS_ONLY)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
+        onnxruntime.set_default_logger_severity(WARNINGS)
         logging.disable(level)
 
 

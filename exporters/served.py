@@ -92,7 +92,7 @@ def opened(folder: Path) -> Iterator[Served]:
 def run_stream(engine: Engine, spec: ModelSpec, feeds: Sequence[Feeds]) -> Recorder:
     """All of a stream's runs on ``engine``, its own state carried on."""
     recorder = Recorder(engine)
-    runner = StatefulRunner(_Runnable(spec, recorder))
+    runner = StatefulRunner(Standing(spec, recorder))
     for each in feeds:
         runner.run(each)
     runner.close()
@@ -114,7 +114,9 @@ def run_file(path: Path, spec: ModelSpec, feeds: Sequence[Feeds]) -> Recorder:
 
 
 @dataclass(frozen=True)
-class _Runnable:
+class Standing:
+    """A model as far as a runner needs it."""
+
     spec: ModelSpec
     engine: Engine
 

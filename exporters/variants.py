@@ -12,15 +12,15 @@ from typing import Any
 
 import onnx
 
+from exporters.complete import fill_in
 from exporters.directory import check_replaceable, new_model_folder
 from exporters.errors import ExportError
 from exporters.frames import read_frames
 from exporters.half import check_range, to_half
 from exporters.int8_search import Judge, best, search
 from exporters.likeness import Likeness, measure
-from exporters.profiles import profiles_for
 from exporters.quantized import FORMS, Quantizer
-from exporters.sample import make_sample, write_sample
+from exporters.sample import make_sample
 from exporters.served import Feeds, Recorder, Served, opened, run_file, run_stream
 from exporters.toml import toml_text
 from reelwire.engines.graph import read_graph
@@ -64,13 +64,10 @@ def add_variants(folder: Path, wishes: Wishes, say: Say) -> None:
     with opened(folder) as served, new_model_folder(folder.parent, folder.name) as half:
         for file in folder.iterdir():
             shutil.copy2(file, half / file.name)
-        floor_db = served.files.manifest.quality.min_psnr_db if wishes.floor_db is None else wishes.floor_db
-        manifest["quality"] = {"min_psnr_db": floor_db}
+        if wishes.floor_db is not None:
+            manifest["quality"] = {"min_psnr_db": wishes.floor_db}
+        floor_db = fill_in(served, half, manifest, wishes.clips)
         sample = make_sample(served, wishes.clips)
-        if "sample" not in manifest:
-            manifest["sample"] = write_sample(half, sample.inputs[0], sample.outputs[0])
-        if "profiles" not in manifest and (profiles := profiles_for(served.spec, served.inputs)):
-            manifest["profiles"] = profiles
         if wishes.fp16 or wishes.int8:
             material = gather(served, wishes, sample)
             made = _make(served, material, wishes, floor_db, half, say)

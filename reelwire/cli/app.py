@@ -11,6 +11,7 @@ from reelwire.cli.check import check
 from reelwire.cli.console import out
 from reelwire.cli.demo import demo
 from reelwire.cli.doctor import doctor
+from reelwire.cli.export import export
 from reelwire.cli.graph import graph
 from reelwire.cli.lists import effects_app, formats, models
 from reelwire.cli.probe import probe
@@ -27,6 +28,14 @@ app = typer.Typer(
 )
 for _command in (run, demo, serve, probe, models, formats, check, doctor, graph):
     app.command()(_command)
+# What follows the subcommand's name is the exporter's, --help too.
+app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    }
+)(export)
 app.add_typer(effects_app, name="effects")
 
 

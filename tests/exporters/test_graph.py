@@ -8,9 +8,9 @@ from pathlib import Path
 import onnx
 import pytest
 
+from exporters.against_torch import measure_parity
 from exporters.errors import ExportError
 from exporters.graph import OPSET, check_graph, export_graph
-from exporters.parity import measure_parity
 from tests.exporters.networks import Blur, Branching, Noisy, Ramp, picture_network, remembering_network
 from training.recipe import Exportable
 
