@@ -8,6 +8,8 @@ import importlib
 from reelwire.engines.backend import Backend
 
 _WHERE = {
+    "cuda": "reelwire.engines.cuda",
+    "openvino": "reelwire.engines.openvino",
     "onnxruntime": "reelwire.engines.onnxruntime",
 }
 """Each module has its backend as ``BACKEND``."""

@@ -89,8 +89,9 @@ def open_engine(
 ) -> Engine:
     """Loads one ONNX file as it is, in its own precision, on the reference: ONNX Runtime on the CPU.
 
-    ``wanted``: on another backend, or the best that takes it; ``threads`` of one inference, 0: all cores; ``facts``: when read before. Raises InputNotFound,
-    ModelUnusable, BackendMissing, DeviceMissing, BadParameter.
+    ``wanted``: on another backend, or the best that takes it; ``threads`` of one inference, 0: all cores;
+    ``facts``: when read before. Raises InputNotFound, ModelUnusable, BackendMissing, DeviceMissing,
+    BadParameter.
     """
     facts = facts or read_graph(path)
     asked = wanted or Wanted(REFERENCE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reelwire import metrics
 from reelwire.engines.backend import (
@@ -13,8 +13,9 @@ from reelwire.engines.backend import (
     Variant,
 )
 from reelwire.engines.graph import GraphFacts, read_graph
-from reelwire.engines.select import Wanted, candidates, open_candidate
+from reelwire.engines.select import Wanted, candidates
 from reelwire.errors import ModelUnusable
+from reelwire.models.choice import Asked, Choice, Considered, choose, open_reference
 from reelwire.models.location import ModelLocation
 from reelwire.models.manifest import Manifest, VariantManifest, read_manifest
 from reelwire.models.measured import SHOWN, MeasuredEngine
@@ -83,12 +84,15 @@ def _variant(location: ModelLocation, listed: VariantManifest) -> Variant:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory, shared by all streams. Whoever opened it closes it: the library."""
+    """A model in memory, shared by all streams. Whoever opened it closes it: the library.
+
+    ``considered``: what else could have run it, and why it does not."""
 
     name: str
     files: ModelFiles
     spec: ModelSpec
     engine: Engine
+    considered: tuple[Considered, ...] = ()
 
     @property
     def version(self) -> str:
@@ -109,6 +113,7 @@ class LoadedModel:
             sha256=self.sha256,
             backend=self.engine.backend,
             precision=self.engine.precision,
+            device=self.engine.device,
         )
 
     def close(self) -> None:
@@ -119,25 +124,42 @@ class LoadedModel:
 
 
 def load_model(files: ModelFiles, wanted: Wanted, threads: int) -> LoadedModel:
-    """Loads and understands a graph. Raises as ``candidates``, ``Backend.open`` and ``understand``."""
+    """Understands a graph on the reference engine and loads it as ``choose`` decides.
+
+    Raises as ``candidates``, ``Backend.open``, ``understand``, ``check_sample`` and ``choose``."""
     name = files.location.name
+    candidates(files.variants, wanted)  # what cannot be is refused before anything is loaded
     options = EngineOptions(threads=threads, profiles=files.profiles)
-    engine = open_candidate(candidates(files.variants, wanted)[0], options)
-    try:
-        spec = understand(engine, files.manifest)
-        sample = read_sample(files.location.manifest.parent, files.manifest)
-        if sample is not None:
-            check_sample(engine, sample, files.manifest.quality.min_psnr_db)
-    except BaseException:
-        engine.close()
-        raise
+    spec, choice = _chosen(files, wanted, options)
+    engine = choice.engine
     SHOWN.add(metrics.ENGINE_INFO, (name, *_labels(engine)))
     SHOWN.add(metrics.MODEL_INFO, (name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]))
     log.info(
-        "model %s@%s runs on %s, %s, %s, %s",
+        "model %s@%s runs on %s, %s, %s, %s%s",
         name, files.version, engine.backend, engine.device, engine.precision, in_words(engine.threads),
+        ", as chosen before" if choice.kept else "",
     )  # fmt: skip
-    return LoadedModel(name, files, spec, MeasuredEngine(engine, name))
+    for each in choice.considered:
+        log.info("model %s@%s: %s", name, files.version, each)
+    return LoadedModel(name, files, spec, MeasuredEngine(engine, name), choice.considered)
+
+
+def _chosen(files: ModelFiles, wanted: Wanted, options: EngineOptions) -> tuple[ModelSpec, Choice]:
+    reference = open_reference(files.variants, options)
+    chosen: Choice | None = None
+    try:
+        spec = understand(reference, files.manifest)
+        sample = read_sample(files.location.manifest.parent, files.manifest)
+        floor_db = files.manifest.quality.min_psnr_db
+        if sample is not None:
+            check_sample(reference, sample, floor_db)
+        states = {state.input: state.output for state in spec.states}
+        asked = Asked(files.variants, wanted, replace(options, states=states), spec, sample, floor_db)
+        chosen = choose(asked, reference)
+        return spec, chosen
+    finally:
+        if chosen is None or chosen.engine is not reference:
+            reference.close()
 
 
 def _labels(engine: Engine) -> tuple[str, ...]:

@@ -56,13 +56,14 @@ def read_sample(folder: Path, manifest: Manifest) -> Sample | None:
     return Sample(inputs, outputs, listed.tolerance)
 
 
-def check_sample(engine: Engine, sample: Sample, min_psnr_db: float) -> None:
-    """ModelUnusable: the engine does not give the sample's outputs: in fp32 on a CPU to its tolerance, else
-    to a likeness of ``min_psnr_db``."""
+def check_sample(engine: Engine, sample: Sample, min_psnr_db: float) -> float:
+    """How like the sample's outputs are to those of this engine, in dB. ModelUnusable: the engine does not
+    give them: in fp32 on a CPU to the sample's tolerance, else to a likeness of ``min_psnr_db``."""
     try:
         got = engine.run(sample.inputs)
     except ReelwireError as error:
         raise ModelUnusable(f"the sample's run failed: {error.message}") from None
+    likeness = least_psnr_db(sample.outputs, got)
     if engine.precision == "fp32" and engine.device == "cpu":
         off = max_abs_error(sample.outputs, got)
         if not off <= sample.tolerance:
@@ -70,11 +71,11 @@ def check_sample(engine: Engine, sample: Sample, min_psnr_db: float) -> None:
                 f"on {engine.backend} it is off its own sample by {off:.3g}, at most {sample.tolerance:g} "
                 "passes; it is damaged, or the sample is of another model: export it again"
             )
-        return
+        return likeness
     least = max(min_psnr_db, EXACT_ELSEWHERE_DB) if engine.precision == "fp32" else min_psnr_db
-    likeness = least_psnr_db(sample.outputs, got)
     if not likeness >= least:
         raise ModelUnusable(
             f"on {engine.backend} in {engine.precision} it is like its own sample to {likeness:.1f} dB, at "
             f"least {least:g} passes; export it again, or ask for a more exact precision"
         )
+    return likeness

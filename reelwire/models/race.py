@@ -1,0 +1,116 @@
+"""How fast engines run one model here and now: a few runs of each, one after the other in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from reelwire.engines.backend import Array, Engine
+from reelwire.errors import ReelwireError
+from reelwire.models.recurrent import StatefulRunner
+from reelwire.models.sample import Sample
+from reelwire.models.spec import ModelSpec
+
+ROUNDS = 5
+BUDGET_S = 1.2
+"""For all runs of a race together; what is under way is not broken off."""
+SIZES = ((144, 256), (64, 96))
+"""Height and width of the frame that is run, the first that fits into the budget. Noise: no part of it is
+easier than another."""
+
+Outputs = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A model as a ``StatefulRunner`` takes it."""
+
+    engine: Engine
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """``ms``: of one run, the median; None where it failed, ``problem`` says how. ``first``: what the first
+    run gave."""
+
+    ms: float | None
+    first: Outputs
+    problem: str = ""
+
+
+class Work:
+    """Runs of one engine on the same input, state carried from each to the next."""
+
+    def __init__(self, engine: Engine, spec: ModelSpec, feeds: Mapping[str, Array]) -> None:
+        self._runner = StatefulRunner(Runner(engine, spec))
+        self._feeds = feeds
+
+    def run(self) -> Outputs:
+        """One. Raises as ``StatefulRunner.run``."""
+        return self._runner.run(self._feeds)
+
+    def close(self) -> None:
+        """Frees what the engine keeps for it."""
+        self._runner.close()
+
+
+def feeds_of(
+    spec: ModelSpec, sample: Sample | None, reference: Engine, racers: int
+) -> Mapping[str, Array] | None:
+    """What each of so many engines will run: a frame of noise that fits into the budget by the reference's
+    time; for a model without a picture the sample's inputs. None: it has neither."""
+    if spec.image_input is None:
+        if sample is None:
+            return None
+        states = {state.input for state in spec.states}
+        return {name: array for name, array in sample.inputs.items() if name not in states}
+    small, large = (_frame(spec, *size) for size in reversed(SIZES))
+    (timed,) = race([Work(reference, spec, small)], rounds=1)
+    if timed.ms is None:
+        return small
+    expected_s = timed.ms / 1000 * large[next(iter(large))].size / small[next(iter(small))].size
+    return large if expected_s * racers * 2 < BUDGET_S else small  # a warm-up and a round
+
+
+def race(works: Sequence[Work], rounds: int = ROUNDS) -> list[Timed]:
+    """Each once to warm up, then in turn, at most ``rounds`` times each and at least once. Closes them."""
+    until = time.monotonic() + BUDGET_S
+    first = [_tried(work) for work in works]
+    took: list[list[float]] = [[] for _ in works]
+    for number in range(rounds):
+        for work, found, times in zip(works, first, took, strict=True):
+            if isinstance(found, str) or (number and time.monotonic() > until):
+                continue
+            began = time.perf_counter()
+            if isinstance(again := _tried(work), str):
+                first[works.index(work)] = again
+            times.append(1000 * (time.perf_counter() - began))
+    for work in works:
+        work.close()
+    return [
+        Timed(None, {}, found) if isinstance(found, str) else Timed(median(times), found)
+        for found, times in zip(first, took, strict=True)
+    ]
+
+
+def _tried(work: Work) -> Outputs | str:
+    """What came out, or why nothing did."""
+    try:
+        return work.run()
+    except ReelwireError as error:
+        return error.message
+
+
+def _frame(spec: ModelSpec, height: int, width: int) -> Mapping[str, Array]:
+    picture = spec.picture_input
+    sides = [
+        fixed or min(max(side, spec.min_size), spec.max_size)
+        for fixed, side in ((picture.height, height), (picture.width, width))
+    ]
+    noise = np.random.default_rng(0).integers(0, 256, (spec.window.frames, *sides, 3), np.uint8)
+    return {picture.name: spec.to_tensor(noise)}
