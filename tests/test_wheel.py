@@ -14,6 +14,7 @@ import av
 import pytest
 
 import reelwire
+from tests.pinned import pinned_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "assets" / "bigbuckbunny.mp4"
@@ -79,11 +80,12 @@ def hostile_folder(tmp_path: Path) -> Path:
 
 def clean_environment() -> dict[str, str]:
     """This process's, without what would point Python or Reelwire anywhere else."""
-    return {
+    own = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PYTHON", "REELWIRE_", "VIRTUAL_ENV"))
     }
+    return own | pinned_environment()
 
 
 def test_the_wheel_holds_the_four_packages_and_nothing_else(names: set[str]) -> None:

@@ -16,6 +16,7 @@ import psutil
 from typer.testing import CliRunner
 
 from reelwire.cli.app import app
+from tests.pinned import pinned_environment
 
 LIVENESS_S = 120.0
 COMMAND = (sys.executable, "-P", "-m", "reelwire.cli")
@@ -47,7 +48,7 @@ class Done:
 def environment(**changed: str) -> dict[str, str]:
     """This process's, without what would change the command."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("REELWIRE_", "_REEL"))}
-    return {**own, "COLUMNS": "80", **changed}
+    return {**own, **pinned_environment(), "COLUMNS": "80", **changed}
 
 
 def reelwire(*arguments: str | Path, stdin: bytes = b"", folder: Path | None = None, **changed: str) -> Done:
