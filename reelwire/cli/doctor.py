@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,11 +15,16 @@ import typer
 from reelwire import __version__
 from reelwire.cli.console import EXIT_ERROR, out
 from reelwire.cli.group import free_ports
+from reelwire.engines.registry import REFERENCE
 from reelwire.errors import ReelwireError
 from reelwire.settings import SHARED_FOLDER, load_settings, read_settings
 from reelwire.threads import in_words, thread_count, usable_cores
 
-PACKAGES = ("grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
+PACKAGES = (
+    "grpcio", "protobuf", "av", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "onnxruntime-gpu",
+    "openvino",
+)  # fmt: skip
+USABLE = "usable"
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -35,7 +39,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         out.print(json.dumps(found, indent=2), markup=False)
     else:
         _show(found)
-    if found["backends"]["onnxruntime"].startswith("no"):
+    if not found["backends"][REFERENCE].startswith(USABLE):
         raise typer.Exit(EXIT_ERROR)
 
 
@@ -56,7 +60,7 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {name: _version(name) for name in PACKAGES},
-        "backends": {"onnxruntime": _backend(), "gpu": _gpu()},
+        "backends": _backends(),
         "threads": _threads(),
         "shared memory": _shared_memory(),
         "free loopback ports": ", ".join(map(str, free_ports(4))),
@@ -70,21 +74,17 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _backend() -> str:
-    from reelwire.engines.select import usable_backends  # the runtime itself: slow, and it may be missing
+def _backends() -> dict[str, str]:
+    """All of them, the best first: ``auto`` takes the first of a GPU that is usable, else the fastest of the
+    CPU for each model."""
+    from reelwire.engines.select import (
+        availability,
+    )  # the runtimes' own packages: slow, and they may be missing
 
-    try:
-        return f"usable: {', '.join(each.name for each in usable_backends())}"
-    except ReelwireError as error:
-        return f"no: {error.message}"
-
-
-def _gpu() -> str:
-    if not Path("/dev/nvidiactl").exists():
-        return "no: /dev/nvidiactl is missing, so there is no NVIDIA driver here"
-    if _version("onnxruntime-gpu") == "not installed":
-        return 'no: onnxruntime-gpu is not installed; pip install "reelwire[cuda]" instead of [cpu]'
-    return "a driver and onnxruntime-gpu are there; this version runs models on the CPU"
+    return {
+        told.backend: f"{USABLE}, {told.device}" if told.ok else f"no: {told.problem}; fix: {told.fix}"
+        for told in availability()
+    }
 
 
 def _threads() -> dict[str, str]:

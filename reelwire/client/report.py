@@ -29,7 +29,7 @@ def _dropped(stage: StageSummary) -> dict[str, int]:
     }
 
 
-def _models(models: Sequence[PinnedModel]) -> list[dict[str, str]]:
+def _models(models: Sequence[PinnedModel]) -> list[dict[str, str | int]]:
     return [
         {
             "stage": model.stage,
@@ -37,7 +37,9 @@ def _models(models: Sequence[PinnedModel]) -> list[dict[str, str]]:
             "version": model.version,
             "sha256": model.sha256,
             "backend": model.backend,
+            "device": model.device,
             "precision": model.precision,
+            "max_batch": max(1, model.max_batch),
         }
         for model in models
     ]

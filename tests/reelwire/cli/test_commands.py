@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from reelwire import __version__
+from reelwire.engines.registry import BACKEND_NAMES
 from tests.reelwire.cli.running import names_in, reelwire, typed
 from tests.reelwire.models.graphs import gain
 
@@ -132,8 +133,9 @@ def test_doctor_says_what_this_machine_has() -> None:
     assert done.status == 0, done.err
     told = json.loads(done.text)
     assert told["reelwire"] == __version__
-    assert told["backends"]["onnxruntime"].startswith("usable")
-    assert told["backends"]["gpu"]
+    assert list(told["backends"]) == list(BACKEND_NAMES)
+    assert told["backends"]["onnxruntime"] == "usable, cpu"
+    assert all(said.startswith("usable, ") or "; fix: " in said for said in told["backends"].values())
     assert "MiB" in told["shared memory"]
     assert told["threads"]["an inference"] == "1 thread (REELWIRE_ENGINE_THREADS)"
     assert told["threads"]["a video encoder"] == "2 threads (REELWIRE_CODEC_THREADS)"
