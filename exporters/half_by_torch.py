@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from exporters.against_torch import Arrays, by_torch
+from exporters.against_torch import Arrays
 from exporters.errors import ExportError
 from exporters.recurrence import HALF_STEPS, torch_stream
 from reelwire.models.fidelity import max_abs_error
@@ -75,9 +75,3 @@ def _error(want: Arrays, got: Arrays, number: int, tolerance: float) -> float:
             f"in fp16 it is off by {off:.3g} in run {number + 1}, at most {tolerance:g} passes; keep fp32"
         )
     return off
-
-
-def run_half(exportable: Exportable, inputs: dict[str, torch.Tensor]) -> Arrays:
-    """One run in half."""
-    half = copy.deepcopy(exportable.module).half()
-    return by_torch(exportable, half, {name: tensor.half() for name, tensor in inputs.items()})

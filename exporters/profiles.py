@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +66,6 @@ def shapes_at(
     found |= {state.input: list(state.start(lengths).shape) for state in spec.states}
     found |= {name: list(array.shape) for name, array in spec.constants.items()}
     return found
-
-
-def as_written(profiles: list[Mapping[str, Any]]) -> str:
-    """For people: names and largest shapes."""
-    return "; ".join(
-        f"{each['name']}: {', '.join(f'{name} up to {shapes[2]}' for name, shapes in each['inputs'].items())}"
-        for each in profiles
-    )
 
 
 def _seen(spec: ModelSpec, shown: tuple[int, int]) -> tuple[int, int]:

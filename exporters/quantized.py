@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,10 +156,3 @@ def _silent() -> Iterator[None]:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
-
-
-@contextlib.contextmanager
-def quantizer(model: onnx.ModelProto, runs: Sequence[Mapping[str, Array]]) -> Iterator[Quantizer]:
-    """A ``Quantizer`` whose files are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="reelwire-int8-") as folder:
-        yield Quantizer(model, runs, Path(folder))

@@ -19,8 +19,8 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def write_between(path: Path, text: str) -> None:
     """Replaces what stands between the markers. ExportError: they are not there, once each and in order."""
     document = path.read_text(encoding="utf-8")
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in after or END in before:
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if (document.count(BEGIN), document.count(END)) != (1, 1) or END in before:
         raise ExportError(f"{path} must hold {BEGIN} and, after it, {END}, once each")
     path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

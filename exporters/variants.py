@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def _make(
         )
         onnx.save(to_half(model), str(path))
         say(f"fp16: magnitudes up to {largest:.4g}")
-        made.append(_entry(path, "fp16", "", judged(served, material, path)))
+        made.append(entry_of(path, "fp16", "", judged(served, material, path)))
     if wishes.int8:
         with tempfile.TemporaryDirectory(prefix="reelwire-int8-") as scratch:
             quantizer = Quantizer(model, material.calibrating.inputs, Path(scratch))
@@ -122,8 +122,11 @@ def _make(
                 for trial in trials:
                     say(str(trial))
                 quantizer.quantize(best(trials).choice, path)
-                made.append(_entry(path, "int8", form, judged(served, material, path)))
-    return [entry for entry in made if _passes(entry, floor_db, wishes.keep_below_floor, say)]
+                made.append(entry_of(path, "int8", form, judged(served, material, path)))
+    for entry in made:
+        check_floor(entry, floor_db, keep=wishes.keep_below_floor)
+        say(f"{entry['file']}: PSNR {entry['psnr_db']} dB, SSIM {entry.get('ssim')}")
+    return made
 
 
 def judged(served: Served, material: Material, path: Path) -> Likeness:
@@ -141,18 +144,18 @@ def _given_elsewhere(served: Served) -> set[str]:
     return {state.input for state in served.spec.states} | set(served.spec.constants)
 
 
-def _passes(entry: dict[str, Any], floor_db: float, keep: bool, say: Say) -> bool:
-    words = f"{entry['file']}: PSNR {entry['psnr_db']} dB, SSIM {entry.get('ssim')}"
+def check_floor(entry: Mapping[str, Any], floor_db: float, *, keep: bool = False) -> None:
+    """ExportError: an entry of [[variants]] is less like fp32 than ``floor_db``, and not to be kept."""
     if entry["psnr_db"] < floor_db and not keep:
         raise ExportError(
-            f"{words}: [quality] min_psnr_db of this model is {floor_db:g}; leave this precision out, "
-            "calibrate on frames that are more like what it sees, or say --keep-below-floor"
+            f"{entry['file']}: PSNR {entry['psnr_db']} dB, SSIM {entry.get('ssim')}; [quality] min_psnr_db "
+            f"of this model is {floor_db:g}; leave this precision out, calibrate on frames that are more "
+            "like what it sees, or say --keep-below-floor"
         )
-    say(words)
-    return True
 
 
-def _entry(path: Path, precision: str, form: str, likeness: Likeness) -> dict[str, Any]:
+def entry_of(path: Path, precision: str, form: str, likeness: Likeness) -> dict[str, Any]:
+    """One of [[variants]], from its file and what was measured."""
     entry: dict[str, Any] = {"file": path.name, "precision": precision}
     if form:
         entry["form"] = form

@@ -78,3 +78,118 @@ def remembering_network() -> Exportable:
         outputs={"result": (0, 2, 3), "h_next": (0, 2, 3)},
         manifest={"task": "image-to-image"},
     )
+
+
+class TwoMemories(nn.Module):
+    """Two states of one shape that fade at different rates: exchanged, they give another picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, frame: Tensor, quick: Tensor, slow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, 3, H, W) each → the same."""
+        seen = torch.tanh(self.look(frame))
+        quick_next = 0.5 * quick + 0.5 * seen
+        slow_next = 0.9 * slow + 0.1 * seen
+        return torch.sigmoid(seen + quick_next - 2 * slow_next), quick_next, slow_next
+
+
+class Doubling(nn.Module):
+    """As generators of GANs: transposed convolutions, batch normalisation, tanh."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, 8, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 3, 3, padding=1),
+            nn.Tanh(),
+        )
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, 3, 2H, 2W), -1 to 1."""
+        result: Tensor = self.layers(frame)
+        return result
+
+
+class Clip3d(nn.Module):
+    """As the decoder of a video VAE: 3-D convolutions over time as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Conv3d(3, 6, 3, padding=1)
+        self.out = nn.Conv3d(6, 3, 3, padding=1)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, H, W), the same."""
+        return torch.sigmoid(self.out(torch.relu(self.inside(clip))))
+
+
+class Loud(Blur):
+    """Goes beyond fp16's range on the way, and comes back."""
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Same shape."""
+        return super().forward(frame) * 1e6 / 1e6
+
+
+class Swapped(nn.Module):
+    """``inner`` fed with blue first."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Same shape."""
+        result: Tensor = self.inner(frame[:, [2, 1, 0]])
+        return result
+
+
+class Scaled(Swapped):
+    """``inner`` fed with 0..255 in place of 0..1."""
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Same shape."""
+        result: Tensor = self.inner(frame * 255)
+        return result
+
+
+def seeded(make: type[nn.Module]) -> nn.Module:
+    """A network with the same weights each time."""
+    torch.manual_seed(3)
+    return make()
+
+
+def two_memories_network() -> Exportable:
+    """A picture and two states of its size."""
+    free = {0: FreeSize(BATCH, most=16), 2: FreeSize("h", least=4), 3: FreeSize("w", least=4)}
+    names = ("frame", "quick", "slow")
+    return Exportable(
+        module=seeded(TwoMemories).eval(),
+        inputs={name: torch.rand(2, 3, 16, 20, generator=torch.Generator().manual_seed(4)) for name in names},
+        free=dict.fromkeys(names, free),
+        outputs=dict.fromkeys(("result", "quick_next", "slow_next"), (0, 2, 3)),
+        manifest={"task": "image-to-image"},
+    )
+
+
+def clip_network() -> Exportable:
+    """Batch, time and size are free."""
+    free = {
+        0: FreeSize(BATCH, most=16),
+        2: FreeSize("t"),
+        3: FreeSize("h", least=4),
+        4: FreeSize("w", least=4),
+    }
+    return Exportable(
+        module=seeded(Clip3d).eval(),
+        inputs={"clip": torch.rand(2, 3, 5, 12, 16, generator=torch.Generator().manual_seed(5))},
+        free={"clip": free},
+        outputs={"result": (0, 2, 3, 4)},
+        manifest={"task": "image-to-image", "window": {"frames": 5}},
+    )
