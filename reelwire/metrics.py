@@ -54,6 +54,9 @@ ENGINE_BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32),
     registry=REGISTRY,
 )
+ENGINE_MAX_BATCH = _gauge(
+    "engine_max_batch", "Most runs of several streams in one inference; 1: none.", "model", "backend"
+)
 ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision", "threads")
 MODEL_INFO = _gauge("model_info", "Loaded models.", "model", "version", "sha")
 MODEL_VERSIONS = _counter(

@@ -69,6 +69,16 @@ class Settings(BaseSettings):
         "", description="Precision of streams that name none; empty: fastest within the quality floor."
     )
     engine_threads: int = Field(1, ge=0, le=256, description="Threads of one inference; 0: all usable cores.")
+    batch: Literal["auto", "off", "on"] = Field(
+        "auto", description="Runs of several streams as one inference; auto: where exact and faster."
+    )
+    batch_max: int = Field(8, ge=1, le=64, description="Most runs of several streams in one inference.")
+    batch_delay_ms: float = Field(
+        2, ge=0, le=1000, description="Most that a run waits for others while others are at work."
+    )
+    batch_tolerance: float = Field(
+        0, ge=0, description="With BATCH=on: largest difference from a run alone; 0: bit for bit."
+    )
     codec_threads: int = Field(
         2, ge=1, le=64, description="Threads of one video encoder; its bytes vary by it."
     )

@@ -18,6 +18,7 @@ from reelwire import metrics
 from reelwire.choices import choose_from
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, ModelUnusable, ReelwireError, UnknownModel
+from reelwire.models.batch_decision import UNBATCHED, BatchOptions
 from reelwire.models.entry import Entries, ModelEntry
 from reelwire.models.loading import LoadedModel, load_model, read_files
 from reelwire.models.location import ModelLocation, Stamp, find_models
@@ -44,15 +45,16 @@ class ModelLibrary:
     """Finds and loads models by name. Safe for many threads; each model is loaded once and shared.
 
     ``folders``: the first that has a name decides; the models that ship come last. ``threads`` of one
-    inference; 0: all cores.
+    inference; 0: all cores. ``batch``: whether runs of different streams may be one inference.
     """
 
-    def __init__(self, folders: Sequence[Path], *, threads: int = 1) -> None:
+    def __init__(self, folders: Sequence[Path], *, threads: int = 1, batch: BatchOptions = UNBATCHED) -> None:
         for folder in folders:
             if not folder.is_dir():
                 raise BadParameter(f"model folder {folder} does not exist; correct REELWIRE_MODEL_PATH")
         self._folders = (*folders, SHIPPED)
         self._threads = threads
+        self._batch = batch
         self._entries = Entries(threads)
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
@@ -184,7 +186,7 @@ class ModelLibrary:
 
     def _load(self, key: Key) -> LoadedModel:
         try:
-            return load_model(read_files(key.location), key.wanted, self._threads)
+            return load_model(read_files(key.location), key.wanted, self._threads, self._batch)
         except ModelUnusable as error:
             raise type(error)(f'model "{key.location.name}": {error.message}', field="model") from None
 

@@ -15,6 +15,8 @@ from reelwire.engines.backend import (
 from reelwire.engines.graph import GraphFacts, read_graph
 from reelwire.engines.select import Wanted, candidates
 from reelwire.errors import ModelUnusable
+from reelwire.models.batch_decision import NEVER, UNBATCHED, BatchDecision, BatchedModel, BatchOptions
+from reelwire.models.batching import decide, with_batching
 from reelwire.models.choice import Asked, Choice, Considered, choose, open_reference
 from reelwire.models.location import ModelLocation
 from reelwire.models.manifest import Manifest, VariantManifest, read_manifest
@@ -86,13 +88,15 @@ def _variant(location: ModelLocation, listed: VariantManifest) -> Variant:
 class LoadedModel:
     """A model in memory, shared by all streams. Whoever opened it closes it: the library.
 
-    ``considered``: what else could have run it, and why it does not."""
+    ``considered``: what else could have run it, and why it does not. ``batching``: whether runs of
+    different streams become one inference, and why."""
 
     name: str
     files: ModelFiles
     spec: ModelSpec
     engine: Engine
     considered: tuple[Considered, ...] = ()
+    batching: BatchDecision = NEVER
 
     @property
     def version(self) -> str:
@@ -114,16 +118,20 @@ class LoadedModel:
             backend=self.engine.backend,
             precision=self.engine.precision,
             device=self.engine.device,
+            max_batch=self.batching.max_batch,
         )
 
     def close(self) -> None:
         """Frees the engine."""
         SHOWN.remove(metrics.ENGINE_INFO, (self.name, *_labels(self.engine)))
+        SHOWN.remove(metrics.ENGINE_MAX_BATCH, (self.name, self.engine.backend))
         SHOWN.remove(metrics.MODEL_INFO, (self.name, self.version, self.sha256[:DIGITS_OF_VERSION]))
         self.engine.close()
 
 
-def load_model(files: ModelFiles, wanted: Wanted, threads: int) -> LoadedModel:
+def load_model(
+    files: ModelFiles, wanted: Wanted, threads: int, batch: BatchOptions = UNBATCHED
+) -> LoadedModel:
     """Understands a graph on the reference engine and loads it as ``choose`` decides.
 
     Raises as ``candidates``, ``Backend.open``, ``understand``, ``check_sample`` and ``choose``."""
@@ -141,7 +149,11 @@ def load_model(files: ModelFiles, wanted: Wanted, threads: int) -> LoadedModel:
     )  # fmt: skip
     for each in choice.considered:
         log.info("model %s@%s: %s", name, files.version, each)
-    return LoadedModel(name, files, spec, MeasuredEngine(engine, name), choice.considered)
+    decision = decide(engine, spec, batch, BatchedModel(files.facts.sha256, files.manifest.batch.max))
+    log.info("model %s@%s: %s", name, files.version, decision)
+    SHOWN.add(metrics.ENGINE_MAX_BATCH, (name, engine.backend), decision.max_batch)
+    measured = with_batching(MeasuredEngine(engine, name, spec), spec, decision, batch)
+    return LoadedModel(name, files, spec, measured, choice.considered, decision)
 
 
 def _chosen(files: ModelFiles, wanted: Wanted, options: EngineOptions) -> tuple[ModelSpec, Choice]:

@@ -50,6 +50,9 @@ A model is a folder that holds ``model.onnx`` (or a single .onnx file of any nam
     [quality]
     min_psnr_db = 32.0             # least likeness to fp32, on the sample, of what ``auto`` may take
 
+    [batch]
+    max = 4                        # most runs of several streams in one inference; default: the service's
+
     [sample]                       # one run's inputs and fp32 outputs, in NumPy's .npz format: "input NAME",
     file = "sample.npz"            # "output NAME"; a version that does not give them is not served
     sha256 = "…64 digits…"
@@ -147,6 +150,13 @@ class QualityManifest:
 
 
 @dataclass(frozen=True, config=STRICT)
+class BatchManifest:
+    """[batch]; 0: no limit but the service's."""
+
+    max: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+@dataclass(frozen=True, config=STRICT)
 class SampleManifest:
     """[sample]."""
 
@@ -198,6 +208,7 @@ class Manifest:
     constants: dict[str, Constant] = field(default_factory=dict)
     metrics: dict[str, float | str] = field(default_factory=dict)
     quality: QualityManifest = field(default_factory=QualityManifest)
+    batch: BatchManifest = field(default_factory=BatchManifest)
     sample: SampleManifest | None = None
     variants: tuple[VariantManifest, ...] = ()
     profiles: tuple[ProfileManifest, ...] = ()

@@ -5,27 +5,46 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Gauge
 
 from reelwire import metrics
-from reelwire.engines.backend import Array, Engine, EngineStream, TensorSpec
+from reelwire.engines.backend import Array, Engine, EngineStream
+from reelwire.engines.wrapper import WrappedEngine
+from reelwire.models.spec import ModelSpec
+
+
+class Runs:
+    """The metrics of one engine's real inferences."""
+
+    def __init__(self, engine: Engine, model: str, spec: ModelSpec) -> None:
+        self._seconds = metrics.ENGINE_RUN.labels(model, engine.backend, engine.precision)
+        self._frames = metrics.ENGINE_BATCH.labels(model)
+        self._picture = spec.image_input.name if spec.image_input else ""
+        self._window = spec.window.frames
+
+    def measure(
+        self, run: Callable[[Mapping[str, Array]], dict[str, Array]], inputs: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """One inference, noted once it has ended well."""
+        start = time.perf_counter()
+        outputs = run(inputs)
+        self._seconds.observe(time.perf_counter() - start)
+        self._frames.observe(len(inputs[self._picture]) * self._window if self._picture else 1)
+        return outputs
 
 
 class MeasuredStream:
     """A stream whose runs are in the metrics."""
 
-    def __init__(self, stream: EngineStream, seconds: Histogram) -> None:
+    def __init__(self, stream: EngineStream, runs: Runs) -> None:
         self._stream = stream
-        self._seconds = seconds
+        self._runs = runs
 
     def step(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """As ``EngineStream``."""
-        start = time.perf_counter()
-        outputs = self._stream.step(feeds)
-        self._seconds.observe(time.perf_counter() - start)
-        return outputs
+        return self._runs.measure(self._stream.step, feeds)
 
     def state(self) -> dict[str, Array]:
         """As ``EngineStream``."""
@@ -40,57 +59,20 @@ class MeasuredStream:
         self._stream.close()
 
 
-class MeasuredEngine:
+class MeasuredEngine(WrappedEngine):
     """An engine whose runs are in the metrics."""
 
-    def __init__(self, engine: Engine, model: str) -> None:
-        self._engine = engine
-        self._seconds = metrics.ENGINE_RUN.labels(model, engine.backend, engine.precision)
-
-    @property
-    def backend(self) -> str:
-        """As ``Engine``."""
-        return self._engine.backend
-
-    @property
-    def device(self) -> str:
-        """As ``Engine``."""
-        return self._engine.device
-
-    @property
-    def precision(self) -> str:
-        """As ``Engine``."""
-        return self._engine.precision
-
-    @property
-    def threads(self) -> int:
-        """As ``Engine``."""
-        return self._engine.threads
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Engine``."""
-        return self._engine.inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Engine``."""
-        return self._engine.outputs
+    def __init__(self, inner: Engine, model: str, spec: ModelSpec) -> None:
+        super().__init__(inner)
+        self._runs = Runs(inner, model, spec)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """As ``Engine``."""
-        start = time.perf_counter()
-        outputs = self._engine.run(inputs)
-        self._seconds.observe(time.perf_counter() - start)
-        return outputs
+        return self._runs.measure(self.inner.run, inputs)
 
     def stream(self, states: Mapping[str, str]) -> EngineStream:
         """As ``Engine``."""
-        return MeasuredStream(self._engine.stream(states), self._seconds)
-
-    def close(self) -> None:
-        """As ``Engine``."""
-        self._engine.close()
+        return MeasuredStream(self.inner.stream(states), self._runs)
 
 
 class Shown:
@@ -101,11 +83,11 @@ class Shown:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[Gauge, tuple[str, ...]]] = Counter()
 
-    def add(self, gauge: Gauge, labels: tuple[str, ...]) -> None:
-        """One more."""
+    def add(self, gauge: Gauge, labels: tuple[str, ...], value: float = 1) -> None:
+        """One more; what is shown is the last one's value."""
         with self._lock:
             self._counts[gauge, labels] += 1
-            gauge.labels(*labels).set(1)
+            gauge.labels(*labels).set(value)
 
     def remove(self, gauge: Gauge, labels: tuple[str, ...]) -> None:
         """One less."""

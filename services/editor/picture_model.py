@@ -44,7 +44,6 @@ class PictureModel:
         self.height = picture.height or max(model.spec.min_size, round(frame[1] * shrink))
         self._padded = model.spec.padded_size(self.height, self.width)
         self._input = picture.name
-        self._batch = metrics.ENGINE_BATCH.labels(model.name)
         self._runner = StatefulRunner(model)
 
     def run(self, rgb: Pixels) -> dict[str, Array]:
@@ -88,7 +87,6 @@ class PictureModel:
             how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
             rgb = np.asarray(cv2.resize(rgb, (self.width, self.height), interpolation=how), np.uint8)
         outputs = runner.run({self._input: self.model.spec.to_tensor(rgb[None])})
-        self._batch.observe(1)
         states = {state.output for state in self.model.spec.states}
         return {name: array for name, array in outputs.items() if name not in states}
 

@@ -10,6 +10,7 @@ from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PacketFormat, PayloadKind, PixelLayout, VideoFormat
+from reelwire.models.batch_decision import BatchOptions
 from reelwire.models.leases import Leases
 from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
@@ -64,7 +65,7 @@ class EditorFactory:
         self._assets = Assets(settings.asset_root)
         limit_picture_threads(settings.engine_threads)
         self._wanted = Wanted(settings.backend, settings.precision)
-        self.library = ModelLibrary(folders, threads=settings.engine_threads)
+        self.library = ModelLibrary(folders, threads=settings.engine_threads, batch=BatchOptions.of(settings))
         self._watcher = Watcher(self.library, settings.model_poll_s)
         self.kinds = find_effects()
 

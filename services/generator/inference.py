@@ -7,7 +7,6 @@ from contextlib import closing
 
 import numpy as np
 
-from reelwire import metrics
 from reelwire.engines.backend import Array
 from reelwire.errors import BadPayload, ModelUnusable, OutsideShapeProfile
 from reelwire.media import Pixels
@@ -21,7 +20,7 @@ OWNER_KEY = "state owner"
 
 
 class FrameModel:
-    """Runs windows of frames of one size, one inference at a time with batch 1; a state for each tile."""
+    """Runs windows of frames of one size, one at a time; a state for each tile."""
 
     def __init__(self, model: LoadedModel, height: int, width: int) -> None:
         """``height`` and ``width`` in pixels. OutsideShapeProfile: a size that the model does not take.
@@ -39,7 +38,6 @@ class FrameModel:
         self._grid = TileGrid(rows, columns, self._spec.scale)
         self._tile = (rows.tile, columns.tile)
         self._runners = [StatefulRunner(model) for _ in self._grid.corners]
-        self._batch = metrics.ENGINE_BATCH.labels(model.name)
         self._check_size()
 
     def run(self, frames: Pixels, pts: int) -> Pixels:
@@ -57,7 +55,6 @@ class FrameModel:
                     f'model "{self._model.name}" failed at pts {pts}, {self._size}: {error.message}',
                     field="model",
                 ) from None
-            self._batch.observe(len(frames))
             tiles.append(self._pixels(outputs, pts))
         return self._grid.join(tiles)
 

@@ -11,6 +11,7 @@ from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PayloadKind, PixelLayout
+from reelwire.models.batch_decision import BatchOptions
 from reelwire.models.leases import Leases
 from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
@@ -66,7 +67,7 @@ class GeneratorFactory:
         folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
         limit_picture_threads(settings.engine_threads)
-        self.library = ModelLibrary(folders, threads=settings.engine_threads)
+        self.library = ModelLibrary(folders, threads=settings.engine_threads, batch=BatchOptions.of(settings))
         self._watcher = Watcher(self.library, settings.model_poll_s)
 
     def open(self, opening: Opening) -> Opened:
