@@ -55,7 +55,7 @@ class _Recorder(WrappedEngine):
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """As ``Engine``."""
         outputs = self.inner.run(inputs)
-        self.runs.append((dict(inputs), outputs))
+        self.runs.append((dict(inputs), dict(outputs)))  # a stream takes its states out
         return outputs
 
     def stream(self, states: Mapping[str, str]) -> HostStream:

@@ -66,7 +66,7 @@ def _tried(engine: Engine, spec: ModelSpec, options: BatchOptions, most: int) ->
     rows = rows_of(engine, spec)
     try:
         like = compare(engine, spec, rows, most)
-        if options.mode == "on" and like.error <= options.tolerance:
+        if options.mode == "on" and (like.exact or 0 < options.tolerance >= like.error):
             said = SAME if like.exact else f"{like.where}, which REELWIRE_BATCH_TOLERANCE allows"
             return BatchDecision(True, most, like.exact, None, f"REELWIRE_BATCH is on; {said}")
         if not like.exact:

@@ -249,3 +249,23 @@ def row_rounded(path: Path) -> Path:
         helper.make_node("Mul", ["small", "rows"], ["result"]),
     ]
     return save(path, nodes, [("frame", FLOAT, shape)], [("result", FLOAT, shape)])
+
+
+def row_mean_state(path: Path) -> Path:
+    """Recurrent: y = x + 0 * h, h' = mean over axis 0 of x, spread over the rows: only the state couples."""
+    shape = ("N", 3, "H", "W")
+    nodes = [
+        helper.make_node("ReduceMean", ["frame", "axis"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["frame", "zero"], ["none"]),
+        helper.make_node("Add", ["none", "mean"], ["h_out"]),
+        helper.make_node("Mul", ["h_in", "zero"], ["nothing"]),
+        helper.make_node("Add", ["frame", "nothing"], ["picture"]),
+    ]
+    constants = {"axis": np.array([0], np.int64), "zero": np.array(0, np.float32)}
+    return save(
+        path,
+        nodes,
+        [("frame", FLOAT, shape), ("h_in", FLOAT, shape)],
+        [("picture", FLOAT, shape), ("h_out", FLOAT, shape)],
+        constants,
+    )
