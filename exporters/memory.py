@@ -37,8 +37,8 @@ def activation_memory(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     for value in sized.graph.input:
-        for dim, length in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
-            dim.dim_value = length
+        if value.name in shapes:
+            _fix(value, shapes[value.name])
     del sized.graph.value_info[:]
     for value in sized.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -50,6 +50,15 @@ def activation_memory(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     bytes_of = {value.name: _bytes(value) for value in values}
     return _walk(inferred, bytes_of)
+
+
+def _fix(value: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
+    dims = value.type.tensor_type.shape.dim
+    fixed = [dim.dim_value or None for dim in dims]
+    if len(dims) != len(shape) or any(a not in (None, b) for a, b in zip(fixed, shape, strict=True)):
+        raise ExportError(f'shape {list(shape)} of "{value.name}" does not fit the graph: {fixed}')
+    for dim, length in zip(dims, shape, strict=True):
+        dim.dim_value = length
 
 
 def _walk(graph: onnx.GraphProto, bytes_of: Mapping[str, int | None]) -> Memory:

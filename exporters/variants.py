@@ -168,9 +168,9 @@ def entry_of(path: Path, precision: str, form: str, likeness: Likeness) -> dict[
 
 
 def _merged(before: Sequence[dict[str, Any]], made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The older ones that were not made again, then the new ones."""
-    again = {entry["file"] for entry in made}
-    return [entry for entry in before if entry["file"] not in again] + list(made)
+    """Older ones stay where they were not made again; fp16 first, then int8 by its form."""
+    by_file = {entry["file"]: entry for entry in (*before, *made)}
+    return sorted(by_file.values(), key=lambda entry: (entry["precision"], entry.get("form", "")))
 
 
 def _text_of(path: Path) -> str:

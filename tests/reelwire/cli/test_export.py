@@ -1,0 +1,60 @@
+"""``reelwire export`` passes its arguments on and ends as the exporter does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reelwire.models.library import SHIPPED
+
+LIMIT_S = 120
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "reelwire.cli", "export", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def test_help_of_a_subcommand_is_the_exporters_own() -> None:
+    done = run("precision", "--help")
+    assert done.returncode == 0
+    assert "usage: reelwire export precision" in done.stdout
+    assert "--keep-below-floor" in done.stdout
+
+
+def test_help_without_a_subcommand_lists_them() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in ("onnx:", "precision:", "parity:", "tensorrt:", "inspect:"):
+        assert name in done.stdout
+
+
+def test_a_model_is_inspected() -> None:
+    done = run("inspect", str(SHIPPED / "identity"), "--no-compile")
+    assert done.returncode == 0, done.stderr
+    assert "identity@1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["onyx"], 2, "is no subcommand"),
+        (["inspect"], 2, "required: model"),
+        (["inspect", "nowhere"], 1, "no model"),
+    ],
+)
+def test_what_goes_wrong_has_the_exporters_status_and_words(
+    arguments: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == status
+    assert said in done.stderr
