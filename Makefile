@@ -31,10 +31,10 @@ BUF := $(BUF_FOLDER)/node_modules/.bin/buf
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test quick protos models bench clean checks protos-unchanged buf
+.PHONY: help demo test quick protos models models-verify bench clean checks protos-unchanged buf
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(SERVING) ## run a real clip through the four services; leaves out/demo.mp4 and out/demo.png
 	$(VENV)/bin/reelwire demo --clip $(CLIP) --out out
@@ -55,6 +55,9 @@ models: $(DEVELOPING) ## retrain restyle: DATA=folder STYLE=picture FEATURES=squ
 	$(PY) -m training.train restyle --data "$(DATA)" --style "$(STYLE)" --features "$(FEATURES)" \
 	  --out runs/restyle $(TRAIN_ARGS)
 	$(PY) -m exporters.onnx runs/restyle/checkpoint.pt --out "$(MODELS_OUT)" --name restyle --version 1
+
+models-verify: $(DEVELOPING) ## check every model that ships in every precision; the table goes into docs/models.md
+	$(PY) -m exporters.verify --write docs/models.md
 
 bench: $(MEASURING) ## measure: a hop, a chain, many streams, overload, the pipeline, health calls under load
 	@missed=; for run in hop chain streams "overload --minutes 1" pipeline responsiveness; do \
