@@ -46,13 +46,14 @@ class TimingCache:
 class BuilderConfig:
     """How a plan is built."""
 
+    progress_monitor: IProgressMonitor | None = None
+
     def __init__(self, logger: ILogger) -> None:
         self._logger = logger
         self._flags = {BuilderFlag.TF32}
         self._profiles: list[OptimizationProfile] = []
         self._timing: TimingCache | None = None
         self._limits: dict[MemoryPoolType, int] = {}
-        self.progress_monitor: IProgressMonitor | None = None
 
     @property
     def num_optimization_profiles(self) -> int:

@@ -11,6 +11,7 @@ import ctypes
 import gc
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ POISON = 0xFF
 """All bits set are NaN in each floating type."""
 DEVICE, HOST = "device", "pinned host"
 TOTAL_BYTES = 8 << 30
+QUARANTINE_BLOCKS = 256
+"""Freed memory that is not given out again yet, so that its late use is never taken for another's."""
 
 
 class ContractBroken(AssertionError):
@@ -74,6 +77,7 @@ class Device:
         self.broken: list[str] = []
         self.launches = self.eager_runs = self.largest_bytes = 0
         self._next_handle = 0x1000
+        self._quarantine: deque[Block] = deque(maxlen=QUARANTINE_BLOCKS)
 
     def refuse(self, words: str) -> ContractBroken:
         """Kept too, so that it is found even where somebody swallows it."""
@@ -108,7 +112,7 @@ class Device:
                 raise self.refuse(f"free of {address:#x}, which is no {kind} memory (freed twice?)")
             self._check_guards(block)
             ctypes.memset(address, POISON, block.size_bytes)
-            del self.blocks[address]
+            self._quarantine.append(self.blocks.pop(address))
 
     def check_range(self, address: int, size_bytes: int, kind: str) -> None:
         """Refuses memory that is not wholly inside a living allocation of that kind."""

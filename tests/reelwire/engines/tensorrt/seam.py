@@ -102,6 +102,17 @@ def sixty_recurrent_steps_are_those_of_onnx_runtime(seam: Seam) -> None:
     seam.fake.device.check()
 
 
+def outputs_are_the_callers_own(seam: Seam) -> None:
+    engine, _ = seam.quarters()
+    stream = start(engine)
+    first = stream.step({"frame": frame(1)})["picture"]
+    kept = first.copy()
+    stream.step({"frame": frame(2)})
+    np.testing.assert_array_equal(first, kept)
+    engine.close()
+    seam.fake.device.check()
+
+
 def each_new_shape_runs_once_and_is_recorded_anew(seam: Seam) -> None:
     path = graphs.gain(seam.folder / "gain.onnx")
     engine, reference = seam.engine(path, PICTURE), open_engine(path).stream({})
@@ -248,6 +259,7 @@ CHECKS: dict[str, Callable[[Seam], None]] = {
     for check in (
         stateless_runs_are_those_of_onnx_runtime,
         sixty_recurrent_steps_are_those_of_onnx_runtime,
+        outputs_are_the_callers_own,
         each_new_shape_runs_once_and_is_recorded_anew,
         a_state_moves_to_another_stream_and_goes_on,
         a_small_state_is_spread_once,
