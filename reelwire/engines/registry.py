@@ -8,6 +8,8 @@ import importlib
 from reelwire.engines.backend import Backend
 
 _WHERE = {
+    "tensorrt": "reelwire.engines.tensorrt.enterprise",
+    "tensorrt-rtx": "reelwire.engines.tensorrt.rtx",
     "cuda": "reelwire.engines.cuda",
     "openvino": "reelwire.engines.openvino",
     "onnxruntime": "reelwire.engines.onnxruntime",
