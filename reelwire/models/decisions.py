@@ -81,7 +81,7 @@ class Decision:
                 found = json.loads(stream.read(MAX_FILE_BYTES))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("choice %s cannot be read and is measured again: %s", self._path, error)
             return None
         return found if isinstance(found, dict) else None
