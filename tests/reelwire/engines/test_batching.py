@@ -16,7 +16,7 @@ from reelwire.engines.batching import BatchingEngine, BatchLimits
 from reelwire.engines.rows import BatchRows, same_bits
 from reelwire.errors import BadPayload, Internal, ModelUnusable, Stalled
 from tests.reelwire.engines.batches import LONG_S, Bench, Outputs, bench, random_pictures, wait_for
-from tests.reelwire.models import graphs
+from tests.reelwire.models import batch_graphs, graphs
 
 RATE = np.array(16000, np.int64)
 HOLDER = {"frame": np.zeros((1, 3, 4, 4), np.float32)}
@@ -84,7 +84,7 @@ def test_different_sizes_never_share_a_batch(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_constants_are_not_the_models_runs_alone(tmp_path: Path) -> None:
-    graphs.scaled(tmp_path / "model.onnx")
+    batch_graphs.scaled(tmp_path / "model.onnx")
     rows = BatchRows(("frame",), {"gain": np.array([2.0], np.float32)})
     made = bench(tmp_path / "model.onnx", ("frame",), rows=rows)
     own = [np.array([gain], np.float32) for gain in (2.0, 2.0, 3.0, 3.0, 2.0)]
@@ -193,7 +193,9 @@ def test_a_runtime_that_hangs_is_an_error_of_those_who_wait(
     held.result(LONG_S)
 
 
-@pytest.mark.parametrize("coupled", [graphs.row_mean, graphs.row_rounded], ids=["mean", "last bits"])
+@pytest.mark.parametrize(
+    "coupled", [batch_graphs.row_mean, batch_graphs.row_rounded], ids=["mean", "last bits"]
+)
 def test_a_shape_whose_batches_differ_gets_what_it_has_alone_and_is_batched_no_more(
     tmp_path: Path, coupled: graphs.Maker
 ) -> None:

@@ -25,7 +25,7 @@ from reelwire.models.library import SHIPPED
 from reelwire.models.manifest import Manifest, read_manifest
 from reelwire.models.understand import understand
 from reelwire.threads import usable_cores
-from tests.reelwire.models import graphs
+from tests.reelwire.models import batch_graphs, graphs
 
 ON = BatchOptions("on", max_batch=8, streams=16)
 AUTO = BatchOptions("auto", max_batch=8, streams=16 * usable_cores())
@@ -94,7 +94,9 @@ def test_models_of_every_kind_are_batched_where_batches_are_bit_for_bit_the_same
 
 
 @pytest.mark.parametrize("options", [ON, AUTO], ids=["on", "auto"])
-@pytest.mark.parametrize("coupled", [graphs.row_mean, graphs.row_rounded], ids=["mean", "last bits"])
+@pytest.mark.parametrize(
+    "coupled", [batch_graphs.row_mean, batch_graphs.row_rounded], ids=["mean", "last bits"]
+)
 def test_a_model_whose_rows_touch_each_other_runs_alone(
     tmp_path: Path, coupled: graphs.Maker, options: BatchOptions
 ) -> None:
@@ -104,12 +106,12 @@ def test_a_model_whose_rows_touch_each_other_runs_alone(
 
 
 def test_a_state_that_touches_another_streams_shows_although_the_pictures_agree(tmp_path: Path) -> None:
-    decision = decided(graphs.row_mean_state(tmp_path / "model.onnx"))
+    decision = decided(batch_graphs.row_mean_state(tmp_path / "model.onnx"))
     assert (decision.on, decision.exact) == (False, False)
 
 
 def test_an_operator_may_accept_a_stated_difference_and_no_larger_one(tmp_path: Path) -> None:
-    path = graphs.row_rounded(tmp_path / "model.onnx")
+    path = batch_graphs.row_rounded(tmp_path / "model.onnx")
     accepted = decided(path, replace(ON, tolerance=1e-6))
     assert (accepted.on, accepted.exact) == (True, False)
     assert "which REELWIRE_BATCH_TOLERANCE allows" in str(accepted)
