@@ -23,12 +23,16 @@ import numpy as np
 
 from bench.report import Report, Row, say
 from reelwire.engines.onnxruntime_session import installed_runtime
+from reelwire.engines.registry import REFERENCE
+from reelwire.engines.select import Wanted
 from reelwire.media import Pixels
 from reelwire.models import LoadedModel, ModelLibrary, StatefulRunner
 
 CLIP = Path(__file__).resolve().parent.parent / "assets" / "bigbuckbunny.mp4"
 FOUND_AGAIN_LEVELS = 12
 WARM_UP_RUNS = 3
+EXACT = Wanted(REFERENCE, "fp32")
+"""``bench.engines`` compares the others."""
 
 
 class Trial:
@@ -97,7 +101,7 @@ def measure(given: argparse.Namespace) -> Report:
     library = ModelLibrary(given.models, threads=given.threads)
     try:
         names = given.names or [entry.name for entry in library.list()]
-        trials = [Trial(library.open(name), given.size) for name in names]
+        trials = [Trial(library.open(name, EXACT), given.size) for name in names]
         for trial in trials:
             for _ in range(WARM_UP_RUNS):
                 trial.run(frames[0], measured=False)

@@ -110,7 +110,11 @@ def count_frames(path: Path) -> int:
 
 async def start_sides(stack: AsyncExitStack, work: Work) -> list[Side]:
     """All of them, ready to run."""
-    environment = {"REELWIRE_ENGINE_THREADS": str(work.threads)}
+    environment = {
+        "REELWIRE_ENGINE_THREADS": str(work.threads),
+        "REELWIRE_BACKEND": "onnxruntime",  # as the plain process
+        "REELWIRE_PRECISION": "fp32",
+    }
     say("starting the services")
     group = await stack.enter_async_context(running_services(environment=environment))
     apart = await stack.enter_async_context(connect(group.addresses))
