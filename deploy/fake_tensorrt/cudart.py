@@ -129,11 +129,9 @@ class FakeCudart:
         return OK
 
     @_call
-    def cudaMemcpyAsync(
-        self, to: int, source: int, count: int, kind: cudaMemcpyKind, stream: int
-    ) -> tuple[Any, ...]:
+    def cudaMemcpyAsync(self, to: int, source: int, count: int, kind: int, stream: int) -> tuple[Any, ...]:
         device = self._device
-        to_kind, source_kind = KINDS[kind]
+        to_kind, source_kind = KINDS[cudaMemcpyKind(kind)]
 
         def check() -> None:
             device.check_range(to, count, to_kind)
@@ -153,7 +151,7 @@ class FakeCudart:
         return OK
 
     @_call
-    def cudaStreamBeginCapture(self, stream: int, mode: cudaStreamCaptureMode) -> tuple[Any, ...]:
+    def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[Any, ...]:
         found = self._device.stream(stream)
         if found.capturing is not None:
             raise self._device.refuse("capture of a stream that is being captured")

@@ -105,8 +105,8 @@ def unpack_plan(plan: bytes, library: str, version: str) -> tuple[bytes, list[Pr
         raise ValueError(
             f"The engine was created with {facts['library']} {facts['version']}, this is {library} {version}"
         )
-    profiles = [
-        {name: tuple(tuple(shape) for shape in shapes) for name, shapes in profile.items()}
+    profiles: list[Profile] = [
+        {name: (tuple(shapes[0]), tuple(shapes[1]), tuple(shapes[2])) for name, shapes in profile.items()}
         for profile in facts["profiles"]
     ]
     return body[facts_bytes:], profiles

@@ -11,7 +11,7 @@ from reelwire.engines.tensorrt.libraries import Libraries, LibraryFacts, load_li
 from reelwire.engines.tensorrt.loaded import LoadedPlan
 from reelwire.engines.tensorrt.plans import PlanCache, PlanKey
 from reelwire.engines.tensorrt.preflight import Gpu, find_gpu
-from reelwire.errors import PlanMissing
+from reelwire.errors import PlanMissing, PlanStale
 
 PRECISIONS = ("fp32", "fp16", "int8")
 """The most exact first."""
@@ -49,7 +49,8 @@ class TensorRtBackend:
         return tuple(Candidate(self.name, by_precision[precision], precision) for precision in order)
 
     def open(self, candidate: Candidate, options: EngineOptions) -> TensorRtEngine:
-        """See ``Backend``. PlanMissing: none was built for this model on this GPU; nothing is built here."""
+        """See ``Backend``. PlanMissing: none was built for this model on this GPU; nothing is built here.
+        PlanStale: the library refuses the one that was; it is removed, so that it is built again."""
         gpu = self._find()
         told = self._availability(gpu)
         if not told.ok:
@@ -57,14 +58,21 @@ class TensorRtBackend:
         libraries = self._load(self._facts)
         facts = candidate.variant.facts
         key = plan_key(candidate, options.profiles, libraries, gpu)
-        plan = PlanCache(options.cache).find(key)
+        cache = PlanCache(options.cache)
+        plan = cache.find(key)
         if plan is None:
             raise PlanMissing(
                 f"no plan of {facts.path.name} ({candidate.precision}) for {self.name} {libraries.version} "
                 f'on {gpu.name}; fix: build it with "reelwire export tensorrt", or let the service build it'
             )
         inputs, outputs = read_signature(facts.path)
-        loaded = LoadedPlan(libraries, plan, inputs, outputs)
+        try:
+            loaded = LoadedPlan(libraries, plan, inputs, outputs)
+        except PlanStale:
+            cached, sidecar = cache.paths(key)
+            sidecar.unlink(missing_ok=True)  # first: without one a plan is none
+            cached.unlink(missing_ok=True)
+            raise
         return TensorRtEngine(libraries, loaded, precision=candidate.precision, device=gpu.name)
 
     def _availability(self, gpu: Gpu) -> Availability:

@@ -49,6 +49,15 @@ class Seam:
         plan = LoadedPlan(self.fake.libraries, self.fake.plan(path, profiles), inputs, outputs)
         return engine_module.TensorRtEngine(self.fake.libraries, plan, precision="fp32", device="Fake GPU")
 
+    def backend(self) -> TensorRtBackend:
+        """The backend of a machine with this GPU."""
+        return TensorRtBackend(
+            FACTS[self.fake.libraries.name],
+            find=lambda: self.fake.gpu,
+            missing=lambda facts: "",
+            load=lambda facts: self.fake.libraries,
+        )
+
     def quarters(self) -> tuple[engine_module.TensorRtEngine, Any]:
         """A recurrent engine, and ONNX Runtime's of the same file."""
         path = graphs.quarter_mixing(self.folder / "quarters.onnx", named=True)
@@ -228,13 +237,7 @@ def a_plan_of_another_model_is_refused(seam: Seam) -> None:
 
 
 def the_plan_of_a_changed_graph_is_not_found(seam: Seam) -> None:
-    library = seam.fake.libraries.name
-    backend = TensorRtBackend(
-        FACTS[library],
-        find=lambda: seam.fake.gpu,
-        missing=lambda facts: "",
-        load=lambda facts: seam.fake.libraries,
-    )
+    backend = seam.backend()
     profiles = (ShapeProfile("all", PICTURE),)
     options = EngineOptions(profiles=profiles, cache=seam.folder / "plans")
     path = graphs.gain(seam.folder / "gain.onnx")
@@ -245,7 +248,8 @@ def the_plan_of_a_changed_graph_is_not_found(seam: Seam) -> None:
     PlanCache(options.cache).store(key, seam.fake.plan(path, [PICTURE]))
     engine = backend.open(candidate, options)
     same(engine.run({"frame": frame(1)}), open_engine(path).run({"frame": frame(1)}))
-    assert (engine.backend, engine.device, engine.precision) == (library, "Fake GPU", "fp32")
+    wanted = (seam.fake.libraries.name, "Fake GPU", "fp32")
+    assert (engine.backend, engine.device, engine.precision) == wanted
     engine.close()
     graphs.gain(path, shift=0.5)
     (changed,) = backend.candidates([Variant(read_graph(path), "fp32")])

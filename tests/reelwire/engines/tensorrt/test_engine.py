@@ -8,12 +8,15 @@ import pytest
 from onnx import helper
 
 from reelwire.engines import TensorSpec, open_engine
-from reelwire.engines.backend import ShapeProfile
+from reelwire.engines.backend import EngineOptions, ShapeProfile, Variant
+from reelwire.engines.graph import read_graph
 from reelwire.engines.signature import read_signature
+from reelwire.engines.tensorrt.backend import plan_key
 from reelwire.engines.tensorrt.build import BuildOrder, build_plan
 from reelwire.engines.tensorrt.engine import TensorRtEngine
 from reelwire.engines.tensorrt.loaded import LoadedPlan
-from reelwire.errors import BadPayload, ModelUnusable, OutsideShapeProfile, PlanStale
+from reelwire.engines.tensorrt.plans import PlanCache
+from reelwire.errors import BadPayload, ModelUnusable, OutsideShapeProfile, PlanMissing, PlanStale
 from tests.reelwire.engines.tensorrt.seam import CHECKS, PICTURE, QUARTERS, Seam, frame, same, start
 from tests.reelwire.models import graphs
 
@@ -206,6 +209,19 @@ def test_a_damaged_plan_is_stale(tmp_path: Path, damage: Callable[[bytes], bytes
     plan = damage(seam.fake.plan(path, [PICTURE]))
     with pytest.raises(PlanStale, match=f"{words}.*build it again"):
         LoadedPlan(seam.fake.libraries, plan, *read_signature(path))
+
+
+def test_a_plan_that_the_library_refuses_is_removed_so_that_it_is_built_again(tmp_path: Path) -> None:
+    seam, path = Seam(tmp_path), graphs.gain(tmp_path / "gain.onnx")
+    backend, profiles = seam.backend(), (ShapeProfile("all", PICTURE),)
+    options = EngineOptions(profiles=profiles, cache=tmp_path / "plans")
+    (candidate,) = backend.candidates([Variant(read_graph(path), "fp32")])
+    key = plan_key(candidate, profiles, seam.fake.libraries, seam.fake.gpu)
+    PlanCache(options.cache).store(key, Seam(tmp_path, "tensorrt-rtx").fake.plan(path, [PICTURE]))
+    with pytest.raises(PlanStale, match="tensorrt-rtx"):
+        backend.open(candidate, options)
+    with pytest.raises(PlanMissing):
+        backend.open(candidate, options)
 
 
 def test_a_plan_of_the_other_library_is_stale(tmp_path: Path) -> None:
