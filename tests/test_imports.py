@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("reelwire", "services", "exporters", "training", "bench", "tests")
+OURS = ("reelwire", "services", "exporters", "training", "bench", "deploy", "tests")
 GENERATED = ROOT / "reelwire" / "v1"
 MAY_IMPORT = {
     "reelwire": ("reelwire",),
     "services": ("services", "reelwire"),
     "exporters": ("exporters", "training", "reelwire"),
     "training": ("training", "reelwire.media"),
+    "deploy": ("deploy", "reelwire"),
 }
 NO_TORCH = ("reelwire", "services")
 NOT_IN_A_STAGE = ("grpc", "asyncio", "socket")
