@@ -58,6 +58,16 @@ ENGINE_MAX_BATCH = _gauge(
     "engine_max_batch", "Most runs of several streams in one inference; 1: none.", "model", "backend"
 )
 ENGINE_INFO = _gauge("engine_info", "Loaded engines.", "model", "backend", "device", "precision", "threads")
+PLAN_BUILD = Histogram(
+    "reelwire_plan_build_seconds",
+    "Building one plan.",
+    ("backend", "model"),
+    buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800),
+    registry=REGISTRY,
+)
+PLAN_BUILD_PROGRESS = _gauge(
+    "plan_build_progress", "How far a plan is built, 0 to 1; only while it is.", "model"
+)
 MODEL_INFO = _gauge("model_info", "Loaded models.", "model", "version", "sha")
 MODEL_VERSIONS = _counter(
     "model_versions_total", "New versions met while serving: offered to new streams, or refused.",
