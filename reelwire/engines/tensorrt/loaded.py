@@ -80,7 +80,8 @@ class LoadedPlan:
 
     def last_error(self) -> str:
         """The library's last words, one line."""
-        said = [row.text for row in self._log.rows if row.severity in FAILED]
+        rows = self._log.rows.copy()  # in one go: other streams write into it
+        said = [row.text for row in rows if row.severity in FAILED]
         return " ".join(said[-1].split()) if said else "the library did not say why"
 
     def close(self) -> None:
