@@ -59,8 +59,8 @@ models: $(DEVELOPING) ## retrain restyle: DATA=folder STYLE=picture FEATURES=squ
 models-verify: $(DEVELOPING) ## check every model that ships in every precision; the table goes into docs/models.md
 	$(PY) -m exporters.verify --write docs/models.md
 
-bench: $(MEASURING) ## measure: a hop, a chain, many streams, overload, the pipeline, health calls under load
-	@missed=; for run in hop chain streams "overload --minutes 1" pipeline responsiveness; do \
+bench: $(MEASURING) ## measure: hops, chains, many streams, overload, the pipeline, health calls, engines, a start
+	@missed=; for run in hop chain streams "overload --minutes 1" pipeline responsiveness engines startup; do \
 	  echo "== python -m bench.$$run"; $(PY) -m bench.$$run || missed="$$missed $${run%% *}"; done; \
 	  [ -z "$$missed" ] || { echo "not within their limits:$$missed" >&2; exit 1; }
 

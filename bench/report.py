@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 MEASURED = (
-    "reelwire", "av", "grpcio", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless",
-    "imagezmq", "pyzmq", "vidgear",
+    "reelwire", "av", "grpcio", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino",
+    "opencv-python-headless", "imagezmq", "pyzmq", "vidgear",
 )  # fmt: skip
 
 
