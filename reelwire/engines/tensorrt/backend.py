@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from reelwire.engines.backend import Availability, Candidate, EngineOptions, ShapeProfile, Variant
+from reelwire.engines.backend import Availability, Candidate, EngineOptions, Variant
 from reelwire.engines.signature import read_signature
 from reelwire.engines.tensorrt.engine import TensorRtEngine
 from reelwire.engines.tensorrt.libraries import Libraries, LibraryFacts, load_libraries, not_installed
 from reelwire.engines.tensorrt.loaded import LoadedPlan
-from reelwire.engines.tensorrt.plans import PlanCache, PlanKey
+from reelwire.engines.tensorrt.order import plan_key
+from reelwire.engines.tensorrt.plans import PlanCache
 from reelwire.engines.tensorrt.preflight import Gpu, find_gpu
 from reelwire.errors import PlanMissing, PlanStale
 
@@ -57,7 +58,7 @@ class TensorRtBackend:
             raise told.error()
         libraries = self._load(self._facts)
         facts = candidate.variant.facts
-        key = plan_key(candidate, options.profiles, libraries, gpu)
+        key = plan_key(self.name, libraries.version, gpu, candidate.variant, options.profiles)
         cache = PlanCache(options.cache)
         plan = cache.find(key)
         if plan is None:
@@ -94,19 +95,3 @@ class TensorRtBackend:
             fix="; ".join(fixes),
             installed=not missing,
         )
-
-
-def plan_key(
-    candidate: Candidate, profiles: tuple[ShapeProfile, ...], libraries: Libraries, gpu: Gpu
-) -> PlanKey:
-    """What the plan of this candidate is kept under. Whoever builds one uses the same."""
-    return PlanKey(
-        sha256=candidate.variant.facts.sha256,
-        backend=libraries.name,
-        library_version=libraries.version,
-        compute_capability=gpu.compute_capability,
-        gpu=gpu.name,
-        driver=gpu.driver,
-        precision=candidate.precision,
-        profiles=profiles,
-    )

@@ -17,10 +17,11 @@ from reelwire.engines.backend import Array, EngineOptions, ShapeProfile, Variant
 from reelwire.engines.graph import read_graph
 from reelwire.engines.signature import read_signature
 from reelwire.engines.tensorrt import engine as engine_module
-from reelwire.engines.tensorrt.backend import TensorRtBackend, plan_key
+from reelwire.engines.tensorrt.backend import TensorRtBackend
 from reelwire.engines.tensorrt.libraries import ENTERPRISE, RTX
 from reelwire.engines.tensorrt.loaded import LoadedPlan
-from reelwire.engines.tensorrt.plans import PlanCache
+from reelwire.engines.tensorrt.order import plan_key
+from reelwire.engines.tensorrt.plans import PlanCache, PlanKey
 from reelwire.errors import ModelUnusable, OutsideShapeProfile, PlanMissing, PlanStale
 from tests.reelwire.models import graphs
 
@@ -56,6 +57,12 @@ class Seam:
             find=lambda: self.fake.gpu,
             missing=lambda facts: "",
             load=lambda facts: self.fake.libraries,
+        )
+
+    def key(self, variant: Variant, *profiles: ShapeProfile) -> PlanKey:
+        """That a builder keeps a plan of this file under."""
+        return plan_key(
+            self.fake.libraries.name, self.fake.libraries.version, self.fake.gpu, variant, profiles
         )
 
     def quarters(self) -> tuple[engine_module.TensorRtEngine, Any]:
@@ -244,7 +251,7 @@ def the_plan_of_a_changed_graph_is_not_found(seam: Seam) -> None:
     (candidate,) = backend.candidates([Variant(read_graph(path), "fp32")])
     with pytest.raises(PlanMissing, match="reelwire export tensorrt"):
         backend.open(candidate, options)
-    key = plan_key(candidate, profiles, seam.fake.libraries, seam.fake.gpu)
+    key = seam.key(candidate.variant, *profiles)
     PlanCache(options.cache).store(key, seam.fake.plan(path, [PICTURE]))
     engine = backend.open(candidate, options)
     same(engine.run({"frame": frame(1)}), open_engine(path).run({"frame": frame(1)}))

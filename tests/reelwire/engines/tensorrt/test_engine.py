@@ -11,7 +11,6 @@ from reelwire.engines import TensorSpec, open_engine
 from reelwire.engines.backend import EngineOptions, ShapeProfile, Variant
 from reelwire.engines.graph import read_graph
 from reelwire.engines.signature import read_signature
-from reelwire.engines.tensorrt.backend import plan_key
 from reelwire.engines.tensorrt.build import BuildOrder, build_plan
 from reelwire.engines.tensorrt.engine import TensorRtEngine
 from reelwire.engines.tensorrt.loaded import LoadedPlan
@@ -216,7 +215,7 @@ def test_a_plan_that_the_library_refuses_is_removed_so_that_it_is_built_again(tm
     backend, profiles = seam.backend(), (ShapeProfile("all", PICTURE),)
     options = EngineOptions(profiles=profiles, cache=tmp_path / "plans")
     (candidate,) = backend.candidates([Variant(read_graph(path), "fp32")])
-    key = plan_key(candidate, profiles, seam.fake.libraries, seam.fake.gpu)
+    key = seam.key(candidate.variant, *profiles)
     PlanCache(options.cache).store(key, Seam(tmp_path, "tensorrt-rtx").fake.plan(path, [PICTURE]))
     with pytest.raises(PlanStale, match="tensorrt-rtx"):
         backend.open(candidate, options)
