@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reelwire.client import make_report
 from reelwire.media import DropReason
+from reelwire.v1.config_pb2 import PinnedModel
 from reelwire.v1.media_pb2 import Dropped
 from reelwire.v1.pipeline_pb2 import Notice, Quantiles, StageSummary, Summary
 
@@ -60,6 +61,16 @@ def test_notices_and_versions_are_in_it() -> None:
     assert REPORT["notices"] == [{"kind": "warning", "stage": "encoder", "text": "padded"}]
     assert REPORT["versions"]["services"] == {"preprocess": "1", "encoder": "2"}
     assert REPORT["stream_id"] == "x"
+
+
+def test_what_runs_each_model_is_in_it() -> None:
+    pinned = PinnedModel(stage="generator", name="net", backend="openvino", device="cpu", precision="int8")
+    wide = PinnedModel(stage="generator", name="net", device="GPU", max_batch=8)
+    stages = [StageSummary(stage="generator", models=[pinned, wide])]
+    (stage,) = make_report(Summary(stages=stages), wall_s=1.0)["stages"]
+    first, second = stage["models"]
+    assert (first["backend"], first["device"], first["precision"]) == ("openvino", "cpu", "int8")
+    assert (first["max_batch"], second["max_batch"], second["device"]) == (1, 8, "GPU")
 
 
 def test_a_stream_without_stages_is_a_report_of_nothing() -> None:
