@@ -32,7 +32,7 @@ STEPS = 3
 """Runs of each stream where there are states to carry."""
 COMPARE_S = 4.0
 """Most time for comparing; a model that takes longer is not batched."""
-MEASURE_S = 1.0
+MEASURE_S = 2.0
 """Time for measuring, but for ``MIN_ROUNDS`` at least."""
 MIN_ROUNDS = 3
 CLOSE = (0.97, 1.15)
@@ -194,14 +194,14 @@ def _in_batches(engine: Engine, rows: BatchRows, feeds: Sequence[Arrays], length
 
 
 def _feeds(engine: Engine, spec: ModelSpec, count: int, frames_each: int) -> list[Arrays]:
-    """Inputs of ``count`` streams, warmed up, at a size at which ``MIN_ROUNDS`` rounds of so many frames take
-    half of the time."""
+    """Inputs of ``count`` streams, warmed up, at a size at which ``MIN_ROUNDS`` rounds of so many frames fit
+    into the time."""
     small = probe_size(spec.picture_input, spec.multiple, spec.min_size)
     inputs = _trace(engine, spec, [_picture(spec, small, 0, 0)])[0][0]
     began = time.perf_counter()
     engine.run(inputs)
     pixel_s = (time.perf_counter() - began) / (small[0] * small[1])
-    most_pixels = MEASURE_S / 2 / MIN_ROUNDS / frames_each / pixel_s
+    most_pixels = MEASURE_S / MIN_ROUNDS / frames_each / pixel_s
     fitting = (_fit(spec, size) for size in MEASURED_SIZES)
     size = next((size for size in fitting if size[0] * size[1] <= most_pixels), small)
     return [_trace(engine, spec, [_picture(spec, size, seed, 0)])[0][0] for seed in range(count)]
