@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "assets" / "bigbuckbunny.mp4"
-TARGETS = ("demo", "test", "quick", "protos", "models", "bench", "clean", "help")
+TARGETS = ("demo", "test", "quick", "protos", "models", "models-verify", "bench", "clean", "help")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/adding-{n}.md" for n in (
     "an-effect", "a-model", "a-place-for-pixels",
 )))  # fmt: skip

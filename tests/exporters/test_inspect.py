@@ -88,7 +88,7 @@ def test_verify_finds_what_the_compiler_refuses(tmp_path: Path, capsys: pytest.C
     assert "net fp32: no: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name in SUBCOMMANDS if name != "tensorrt"])
+@pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_each_subcommand_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         export([name, "--help"])
