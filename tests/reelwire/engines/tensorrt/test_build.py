@@ -10,11 +10,13 @@ import pytest
 from onnx import helper
 
 from reelwire.engines.backend import ShapeProfile
+from reelwire.engines.tensorrt import build
 from reelwire.engines.tensorrt.build import TF32, BuildOrder, build_plan, timing_cache_file
 from reelwire.engines.tensorrt.compile_check import compile_check
 from reelwire.engines.tensorrt.progress import Phases, Progress
 from reelwire.errors import BadParameter, InputNotFound, ProfileInvalid
 from tests.reelwire.engines.tensorrt.refused import CASES
+from tests.reelwire.engines.tensorrt.test_plans_planted import planted
 from tests.reelwire.models import graphs
 
 trt = pytest.importorskip(
@@ -34,10 +36,11 @@ def test_what_tensorrt_must_not_take_is_refused_by_name(tmp_path: Path, name: st
     assert "\n" not in caught.value.message
 
 
-def test_contradictions_that_the_library_only_warns_of_are_errors(tmp_path: Path) -> None:
-    """No shape inference of ours sees through a size that is computed from another: the library's does."""
-    path = graphs.save(
-        tmp_path / "model.onnx",
+def width_of_sixteens(path: Path) -> Path:
+    """Fails on widths that are no multiple of 16. No shape inference of ours sees through a size that is
+    computed from another; the library's does."""
+    return graphs.save(
+        path,
         [
             helper.make_node("Shape", ["frame"], ["all"]),
             helper.make_node("Gather", ["all", "axis"], ["width"], axis=0),
@@ -56,10 +59,24 @@ def test_contradictions_that_the_library_only_warns_of_are_errors(tmp_path: Path
             "end": np.array([2**31], np.int64),
         },
     )
-    fits = ((1, 3, 16, 16), (1, 3, 32, 32))
-    build_plan(trt, BuildOrder(path, (ShapeProfile("p", {"frame": (*fits, (1, 3, 64, 64))}),)))
+
+
+SIXTEENS = ((1, 3, 16, 16), (1, 3, 32, 32), (1, 3, 64, 64))
+NOT_AT_THE_LARGEST = (ShapeProfile("p", {"frame": (*SIXTEENS[:2], (1, 3, 64, 66))}),)
+
+
+def test_contradictions_that_the_library_only_warns_of_are_errors(tmp_path: Path) -> None:
+    path = width_of_sixteens(tmp_path / "model.onnx")
+    assert build_plan(trt, BuildOrder(path, (ShapeProfile("p", {"frame": SIXTEENS}),))).plan
     with pytest.raises(ProfileInvalid, match="not self-consistent"):
-        build_plan(trt, BuildOrder(path, (ShapeProfile("p", {"frame": (*fits, (1, 3, 64, 66))}),)))
+        build_plan(trt, BuildOrder(path, NOT_AT_THE_LARGEST))
+
+
+def test_without_a_look_at_its_warnings_the_library_would_build_it(tmp_path: Path) -> None:
+    """The planted fault: what the test above is for."""
+    careless = planted(build, "(warned := profile_warning(keeper.rows)) is not None", "False")
+    path = width_of_sixteens(tmp_path / "model.onnx")
+    assert careless.build_plan(trt, careless.BuildOrder(path, NOT_AT_THE_LARGEST)).plan
 
 
 def test_a_plan_comes_with_its_memory_and_time(tmp_path: Path) -> None:
