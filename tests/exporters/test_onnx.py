@@ -12,6 +12,7 @@ import torch
 from exporters.onnx import main
 from reelwire.models import ModelLibrary
 from reelwire.models.manifest import read_manifest
+from reelwire.models.sample import check_sample, read_sample
 from tests.reelwire.models.running import assert_near, levels, opened, picture, through
 from tests.training.material import arguments, write_material
 from training.checkpoint import load_checkpoint
@@ -79,6 +80,20 @@ def test_model_toml_tells_how_it_was_trained_and_what_was_measured(models: Path,
     assert manifest.metrics["training_steps"] == STEPS
     assert 0 <= tomllib.loads(path.read_text())["metrics"]["parity_max_abs_error"] < 1e-4
     assert "3x3x248x364" in str(manifest.metrics["parity_with"])
+
+
+@pytest.mark.slow
+def test_an_export_brings_a_sample_that_it_reproduces_a_floor_and_sizes_for_plans(models: Path) -> None:
+    folder = models / "painted"
+    manifest = read_manifest(folder / "model.toml")
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "model.toml", "sample.npz"}
+    assert manifest.quality.min_psnr_db == 30
+    assert [profile.name for profile in manifest.profiles] == ["720p", "1080p"]
+    assert manifest.profiles[0].inputs["frame"] == ((1, 3, 32, 32), (1, 3, 360, 640), (4, 3, 720, 1280))
+    sample = read_sample(folder, manifest)
+    assert sample is not None
+    with opened(models, "painted") as model:
+        check_sample(model.engine, sample, 30.0)
 
 
 @pytest.mark.slow
