@@ -15,8 +15,9 @@ from itertools import groupby
 
 from reelwire.engines.backend import Candidate, Engine, EngineOptions, Variant
 from reelwire.engines.registry import CPU_BACKENDS, REFERENCE
-from reelwire.engines.select import PRECISIONS, Wanted, availability, candidates, open_candidate
-from reelwire.errors import ModelUnusable, ReelwireError
+from reelwire.engines.select import PRECISIONS, Wanted, candidates, open_candidate
+from reelwire.errors import ModelUnusable, PlanMissing, PlanStale, ReelwireError
+from reelwire.models.considered import Considered, unusable_backends
 from reelwire.models.decisions import Decision, machine_facts
 from reelwire.models.fidelity import least_psnr_db
 from reelwire.models.race import Work, feeds_of, race
@@ -42,33 +43,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Considered:
-    """One backend, or one way to run the model on it. ``psnr_db``: likeness to the sample; ``ms`` of one run
-    of a small frame; None: not measured. ``problem``: why it was not taken, empty where it was."""
-
-    backend: str
-    precision: str = ""
-    psnr_db: float | None = None
-    ms: float | None = None
-    problem: str = ""
-
-    def __str__(self) -> str:
-        figures = [
-            *([f"{self.ms:.1f} ms"] if self.ms is not None else []),
-            *([f"{self.psnr_db:.1f} dB"] if self.psnr_db is not None else []),
-        ]
-        said = [f"not taken: {self.problem}" if self.problem else "taken", *figures]
-        return f"{self.backend} {self.precision}".strip() + f": {', '.join(said)}"
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
-    """What runs the model, and all that was looked at. ``kept``: decided before, not measured now."""
+    """What runs the model, and all that was looked at. ``kept``: decided before, not measured now.
+    ``awaiting``: better ones that only lack a plan."""
 
     candidate: Candidate
     engine: Engine
     considered: tuple[Considered, ...]
     kept: bool = False
+    awaiting: tuple[Candidate, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,26 +78,27 @@ def choose(asked: Asked, reference: Engine) -> Choice:
     ModelUnusable where there are several and none can be used.
     """
     found = candidates(asked.variants, asked.wanted)
-    unusable = _unusable() if asked.wanted.is_auto else ()
+    unusable = unusable_backends() if asked.wanted.is_auto else ()
     if len(found) == 1:
         return _only(asked, found[0], reference, unusable)
     told: list[Considered] = list(unusable)
+    awaiting: list[Candidate] = []
     for on_gpu, group in groupby(found, lambda each: each.backend not in CPU_BACKENDS and each.backend):
         decide = _measured if on_gpu else _decided
-        choice, looked_at = decide(asked, tuple(group), reference)
+        members = tuple(group)
+        choice, looked_at = decide(asked, members, reference)
         told += looked_at
+        awaiting += [each for each in members if _lacks_plan(each, looked_at)]
         if choice is not None:
-            return replace(choice, considered=tuple(told))
+            return replace(choice, considered=tuple(told), awaiting=tuple(awaiting))
     why = "; ".join(str(each) for each in told)
     raise ModelUnusable(f"no backend can run it: {why}", field="backend")
 
 
-def _unusable() -> tuple[Considered, ...]:
-    """Backends that cannot run here, each with why and what to do about it."""
-    return tuple(
-        Considered(each.backend, problem=f"{each.problem}; fix: {each.fix}")
-        for each in availability()
-        if not each.ok
+def _lacks_plan(candidate: Candidate, told: Sequence[Considered]) -> bool:
+    return any(
+        each.lacks_plan and (each.backend, each.precision) == (candidate.backend, candidate.precision)
+        for each in told
     )
 
 
@@ -178,7 +162,14 @@ def _measured(
         try:
             racers.append(_Racer(candidate, _open(asked, candidate, reference)))
         except ReelwireError as error:
-            refused.append(Considered(candidate.backend, candidate.precision, problem=error.message))
+            refused.append(
+                Considered(
+                    candidate.backend,
+                    candidate.precision,
+                    problem=error.message,
+                    lacks_plan=isinstance(error, PlanMissing | PlanStale),
+                )
+            )
     taken: _Racer | None = None
     try:
         racing = _like_enough(asked, racers)

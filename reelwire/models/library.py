@@ -66,7 +66,7 @@ class ModelLibrary:
         self._seen: dict[str, tuple[ModelLocation, Stamp]] = {}
         self._refused: set[tuple[ModelLocation, Stamp]] = set()
         self._turns: dict[Key, int] = {}  # of the key of turn 0: the one that new streams get
-        self._on_loaded: Callable[[LoadedModel], None] = lambda model: None
+        self._on_loaded: Callable[[Key, LoadedModel], None] = lambda key, model: None
 
     def list(self) -> tuple[ModelEntry, ...]:
         """Every version of every model, broken ones with what is wrong; sorted by name, newest first."""
@@ -100,22 +100,22 @@ class ModelLibrary:
                 self._users[key] -= 1
         self._free_unused()
 
-    def on_loaded(self, call: Callable[[LoadedModel], None]) -> None:
-        """``call`` is told of each model when it was loaded, on the thread that loaded it."""
+    def on_loaded(self, call: Callable[[Key, LoadedModel], None]) -> None:
+        """``call`` is told of each model when it was first loaded, on the thread that loaded it."""
         self._on_loaded = call
 
-    def renew(self, model: LoadedModel) -> LoadedModel | None:
-        """Loads the same version anew, since a better engine can run it now. New streams get it; running ones
-        keep theirs. None: the model is no longer in use. Raises as ``open``."""
+    def renew(self, key: Key) -> LoadedModel | None:
+        """Loads what ``on_loaded`` told of anew, since a better engine can run it now. New streams get it;
+        running ones keep theirs. None: it is no longer loaded. Raises as ``open``."""
         with self._lock:
-            key = self._key_of(model)
-        if key is None:
-            return None
-        first, following = replace(key, turn=0), replace(key, turn=key.turn + 1)
+            turn = self._turns.get(key, key.turn)
+            if replace(key, turn=turn) not in self._loaded:
+                return None
+        following = replace(key, turn=turn + 1)
         made = self._load(following)
         with self._lock:
             self._loaded[following] = made
-            self._turns[first] = following.turn
+            self._turns[key] = following.turn
         self._free_unused()
         return made
 
@@ -181,7 +181,8 @@ class ModelLibrary:
             raise
         with self._lock:
             self._loaded[key] = model
-        self._on_loaded(model)
+        if not key.turn:
+            self._on_loaded(key, model)
         return model
 
     def _load(self, key: Key) -> LoadedModel:
@@ -231,8 +232,8 @@ class ModelLibrary:
             self._stamps[location] = stamp
             self._offered[name] = location
         versions = ", ".join(sorted({model.version for model in made.values()}))
-        for model in made.values():
-            self._on_loaded(model)
+        for key, model in made.items():
+            self._on_loaded(key, model)
         metrics.MODEL_VERSIONS.labels(name, "offered").inc()
         log.info("model %s@%s is what new streams get from now on; running ones keep theirs", name, versions)
         return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from reelwire import metrics
 from reelwire.engines.backend import (
+    Candidate,
     Engine,
     EngineOptions,
     ShapeProfile,
@@ -14,10 +15,12 @@ from reelwire.engines.backend import (
 )
 from reelwire.engines.graph import GraphFacts, read_graph
 from reelwire.engines.select import Wanted, candidates
-from reelwire.errors import ModelUnusable
+from reelwire.errors import ModelUnusable, ProfileInvalid
 from reelwire.models.batch_decision import NEVER, UNBATCHED, BatchDecision, BatchedModel, BatchOptions
 from reelwire.models.batching import decide, with_batching
-from reelwire.models.choice import Asked, Choice, Considered, choose, open_reference
+from reelwire.models.choice import Asked, Choice, choose, open_reference
+from reelwire.models.considered import Considered
+from reelwire.models.default_profiles import default_profiles
 from reelwire.models.location import ModelLocation
 from reelwire.models.manifest import Manifest, VariantManifest, read_manifest
 from reelwire.models.measured import SHOWN, MeasuredEngine
@@ -89,7 +92,8 @@ class LoadedModel:
     """A model in memory, shared by all streams. Whoever opened it closes it: the library.
 
     ``considered``: what else could have run it, and why it does not. ``batching``: whether runs of
-    different streams become one inference, and why."""
+    different streams become one inference, and why. ``awaiting``: better ways to run it that lack a plan,
+    which is built for ``profiles``."""
 
     name: str
     files: ModelFiles
@@ -97,6 +101,8 @@ class LoadedModel:
     engine: Engine
     considered: tuple[Considered, ...] = ()
     batching: BatchDecision = NEVER
+    awaiting: tuple[Candidate, ...] = ()
+    profiles: tuple[ShapeProfile, ...] = ()
 
     @property
     def version(self) -> str:
@@ -137,8 +143,7 @@ def load_model(
     Raises as ``candidates``, ``Backend.open``, ``understand``, ``check_sample`` and ``choose``."""
     name = files.location.name
     candidates(files.variants, wanted)  # what cannot be is refused before anything is loaded
-    options = EngineOptions(threads=threads, profiles=files.profiles)
-    spec, choice = _chosen(files, wanted, options)
+    spec, choice, profiles = _chosen(files, wanted, EngineOptions(threads=threads))
     engine = choice.engine
     SHOWN.add(metrics.ENGINE_INFO, (name, *_labels(engine)))
     SHOWN.add(metrics.MODEL_INFO, (name, files.version, files.facts.sha256[:DIGITS_OF_VERSION]))
@@ -153,10 +158,12 @@ def load_model(
     log.info("model %s@%s: %s", name, files.version, decision)
     SHOWN.add(metrics.ENGINE_MAX_BATCH, (name, engine.backend), decision.max_batch)
     measured = with_batching(MeasuredEngine(engine, name, spec), spec, decision, batch)
-    return LoadedModel(name, files, spec, measured, choice.considered, decision)
+    return LoadedModel(name, files, spec, measured, choice.considered, decision, choice.awaiting, profiles)
 
 
-def _chosen(files: ModelFiles, wanted: Wanted, options: EngineOptions) -> tuple[ModelSpec, Choice]:
+def _chosen(
+    files: ModelFiles, wanted: Wanted, options: EngineOptions
+) -> tuple[ModelSpec, Choice, tuple[ShapeProfile, ...]]:
     reference = open_reference(files.variants, options)
     chosen: Choice | None = None
     try:
@@ -166,12 +173,21 @@ def _chosen(files: ModelFiles, wanted: Wanted, options: EngineOptions) -> tuple[
         if sample is not None:
             check_sample(reference, sample, floor_db)
         states = {state.input: state.output for state in spec.states}
-        asked = Asked(files.variants, wanted, replace(options, states=states), spec, sample, floor_db)
-        chosen = choose(asked, reference)
-        return spec, chosen
+        profiles = files.profiles or _derived_profiles(spec, reference)
+        options = replace(options, states=states, profiles=profiles)
+        chosen = choose(Asked(files.variants, wanted, options, spec, sample, floor_db), reference)
+        return spec, chosen, profiles
     finally:
         if chosen is None or chosen.engine is not reference:
             reference.close()
+
+
+def _derived_profiles(spec: ModelSpec, engine: Engine) -> tuple[ShapeProfile, ...]:
+    """None where they cannot be: a backend that needs them says so."""
+    try:
+        return default_profiles(spec, engine.inputs)
+    except ProfileInvalid:
+        return ()
 
 
 def _labels(engine: Engine) -> tuple[str, ...]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PacketFormat, PayloadKind, PixelLayout, VideoFormat
-from reelwire.models.batch_decision import BatchOptions
-from reelwire.models.leases import Leases
-from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
-from reelwire.models.watcher import Watcher
+from reelwire.models.served import Leases, ServedModels
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough
 from reelwire.threads import limit_picture_threads
@@ -60,13 +57,12 @@ class EditorFactory:
     def __init__(self, settings: Settings) -> None:
         """Raises FailedPrecondition for an installed effect that cannot be loaded, BadParameter for a missing
         model folder."""
-        folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
         self._assets = Assets(settings.asset_root)
         limit_picture_threads(settings.engine_threads)
         self._wanted = Wanted(settings.backend, settings.precision)
-        self.library = ModelLibrary(folders, threads=settings.engine_threads, batch=BatchOptions.of(settings))
-        self._watcher = Watcher(self.library, settings.model_poll_s)
+        self._models = ServedModels(settings)
+        self.library = self._models.library
         self.kinds = find_effects()
 
     def open(self, opening: Opening) -> Opened:
@@ -84,7 +80,7 @@ class EditorFactory:
             choose(self.kinds, effect.name)  # all names, before anything is loaded
         offer = _picture_offer(opening.offers)
         links: list[Link] = []
-        leases = Leases(self.library)
+        leases = self._models.leases(partial(opening.notice, Notice.KIND_MODEL_READY))
         try:
             for index, effect in enumerate(wanted):
                 links.append(self._link(index, effect, links, Entered(offer, opening, leases)))
@@ -97,8 +93,7 @@ class EditorFactory:
 
     def close(self) -> None:
         """Frees all models."""
-        self._watcher.close()
-        self.library.close()
+        self._models.close()
 
     def _link(self, index: int, effect: EffectConfig, before: Sequence[Link], stream: Entered) -> Link:
         offer = stream.offer

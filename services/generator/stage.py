@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, TooLarge
 from reelwire.formats import check_limits
 from reelwire.media import Chunk, Offer, PayloadKind, PixelLayout
-from reelwire.models.batch_decision import BatchOptions
-from reelwire.models.leases import Leases
-from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
-from reelwire.models.watcher import Watcher
+from reelwire.models.served import Leases, ServedModels
 from reelwire.settings import Settings
 from reelwire.stage import Opened, Opening, PassThrough, Stage
 from reelwire.threads import limit_picture_threads
-from reelwire.v1.pipeline_pb2 import Control, EngineChange
+from reelwire.v1.pipeline_pb2 import Control, EngineChange, Notice
 from services.generator.engine_change import check_same
 from services.generator.inference import FrameModel
 from services.generator.picture_stage import Picture, PictureStage, Surroundings
@@ -64,11 +61,10 @@ class GeneratorFactory:
         """Raises BackendMissing or DeviceMissing where no runtime can be used, or the one of REELWIRE_BACKEND
         cannot; BadParameter for a missing model folder."""
         Wanted(settings.backend, settings.precision).check()
-        folders = [Path(part) for part in settings.model_path.split(":") if part]
         self._settings = settings
         limit_picture_threads(settings.engine_threads)
-        self.library = ModelLibrary(folders, threads=settings.engine_threads, batch=BatchOptions.of(settings))
-        self._watcher = Watcher(self.library, settings.model_poll_s)
+        self._models = ServedModels(settings)
+        self.library = self._models.library
 
     def open(self, opening: Opening) -> Opened:
         """Binds the stream to one model version.
@@ -86,7 +82,7 @@ class GeneratorFactory:
             return self._unchanged(opening)
         offer = _picture_offer(opening.offers, config.model)
         with ExitStack() as undo:
-            leases = Leases(self.library)
+            leases = self._models.leases(partial(opening.notice, Notice.KIND_MODEL_READY))
             undo.callback(leases.close)
             model = leases.open(config.model, wanted)
             frames = FrameModel(model, offer.video.height, offer.video.width)
@@ -117,8 +113,7 @@ class GeneratorFactory:
 
     def close(self) -> None:
         """Frees all models."""
-        self._watcher.close()
-        self.library.close()
+        self._models.close()
 
     def _unchanged(self, opening: Opening) -> Opened:
         """The layout that the next stage chose is taken here too, so that nothing is converted."""

@@ -9,7 +9,7 @@ from reelwire.engines.signature import read_signature
 from reelwire.engines.tensorrt.engine import TensorRtEngine
 from reelwire.engines.tensorrt.libraries import Libraries, LibraryFacts, load_libraries, not_installed
 from reelwire.engines.tensorrt.loaded import LoadedPlan
-from reelwire.engines.tensorrt.order import plan_key
+from reelwire.engines.tensorrt.order import PlanOrder, plan_key
 from reelwire.engines.tensorrt.plans import PlanCache
 from reelwire.engines.tensorrt.preflight import Gpu, find_gpu
 from reelwire.errors import PlanMissing, PlanStale
@@ -52,11 +52,7 @@ class TensorRtBackend:
     def open(self, candidate: Candidate, options: EngineOptions) -> TensorRtEngine:
         """See ``Backend``. PlanMissing: none was built for this model on this GPU; nothing is built here.
         PlanStale: the library refuses the one that was; it is removed, so that it is built again."""
-        gpu = self._find()
-        told = self._availability(gpu)
-        if not told.ok:
-            raise told.error()
-        libraries = self._load(self._facts)
+        gpu, libraries = self._here()
         facts = candidate.variant.facts
         key = plan_key(self.name, libraries.version, gpu, candidate.variant, options.profiles)
         cache = PlanCache(options.cache)
@@ -75,6 +71,21 @@ class TensorRtBackend:
             cached.unlink(missing_ok=True)
             raise
         return TensorRtEngine(libraries, loaded, precision=candidate.precision, device=gpu.name)
+
+    def plan_order(self, model: str, candidate: Candidate, options: EngineOptions) -> PlanOrder:
+        """What a builder is told, so that ``open`` finds the plan after. ``model``: its name, for metrics.
+        Raises as ``Availability.error`` where it cannot run here."""
+        gpu, libraries = self._here()
+        key = plan_key(self.name, libraries.version, gpu, candidate.variant, options.profiles)
+        folder = PlanCache(options.cache).folder
+        return PlanOrder(model, candidate.variant.facts.path, key, folder, self._facts.module)
+
+    def _here(self) -> tuple[Gpu, Libraries]:
+        gpu = self._find()
+        told = self._availability(gpu)
+        if not told.ok:
+            raise told.error()
+        return gpu, self._load(self._facts)
 
     def _availability(self, gpu: Gpu) -> Availability:
         missing = self._missing(self._facts)

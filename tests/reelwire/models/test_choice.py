@@ -17,7 +17,7 @@ from onnx import helper
 from reelwire.engines.graph import read_graph, sha256_of
 from reelwire.engines.select import Wanted
 from reelwire.errors import ModelUnusable
-from reelwire.models.choice import Considered
+from reelwire.models.considered import Considered
 from reelwire.models.decisions import MAX_FILE_BYTES
 from reelwire.models.loading import LoadedModel, load_model, read_files
 from reelwire.models.location import locate

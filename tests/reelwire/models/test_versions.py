@@ -188,15 +188,19 @@ def test_a_better_engine_is_for_new_streams_alone_and_the_old_one_is_freed_with_
 ) -> None:
     version(tmp_path, "1")
     library, loaded = ModelLibrary([tmp_path]), []
-    library.on_loaded(loaded.append)
+    library.on_loaded(lambda key, model: loaded.append((key, model)))
     old = library.open("net")
-    new = library.renew(old)
+    ((key, told),) = loaded
+    assert told is old
+    new = library.renew(key)
     assert new is not None
     assert new is not old
     assert library.open("net") is new
     assert old.engine.run({"frame": np.zeros((1, 3, 8, 8), np.float32)})["result"].max() == 1, "still there"
     library.release(old)
-    assert library.renew(old) is None, "nothing uses it any more"
-    assert library.open("net") is new
-    assert loaded == [old], "whoever renews it knows"
+    newest = library.renew(key)
+    assert newest not in (None, old, new)
+    assert library.open("net") is newest
+    assert len(loaded) == 1, "whoever renews it knows"
     library.close()
+    assert library.renew(key) is None, "nothing is loaded any more"
