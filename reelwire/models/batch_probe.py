@@ -30,13 +30,13 @@ LENGTHS = (1, 2, 3, 7)
 """Batches that are compared, beside the largest that is allowed."""
 STEPS = 3
 """Runs of each stream where there are states to carry."""
-COMPARE_S = 4.0
+COMPARE_S = 1.5
 """Most time for comparing; a model that takes longer is not batched."""
-MEASURE_S = 2.0
-"""Time for measuring, but for ``MIN_ROUNDS`` at least."""
-MIN_ROUNDS = 3
-CLOSE = (0.97, 1.15)
-"""Gains between which more rounds are measured."""
+MEASURE_S = 0.8
+"""Time for measuring, but for one round at least: a model waits for it before its first frame."""
+MOST_ROUNDS = 9
+CLOSE = (1.0, 1.5)
+"""Gains between which more rounds are measured: outside of it one round says enough."""
 ALONE = 4
 """Runs alone in one round."""
 MEASURED_SIZES = ((180, 320), (96, 160))
@@ -147,7 +147,7 @@ def _worse(one: Likeness, other: Likeness) -> Likeness:
 def measure(engine: Engine, spec: ModelSpec, rows: BatchRows, max_batch: int, side_by_side: int) -> Gain:
     """The best length of batch, ``side_by_side`` inferences at once both ways: a frame's time alone to that
     in a batch, of interleaved rounds the lower quartile."""
-    lengths = sorted({length for length in (2, 4) if length < max_batch} | {max_batch})
+    lengths = sorted({2, max_batch})
     feeds = _feeds(engine, spec, max_batch, ALONE + sum(lengths))
     ratios: dict[int, list[float]] = {length: [] for length in lengths}
     with ThreadPoolExecutor(side_by_side) as pool:
@@ -164,10 +164,12 @@ def measure(engine: Engine, spec: ModelSpec, rows: BatchRows, max_batch: int, si
         for length in lengths:  # the first of a shape takes longer
             frame_s(length, length)
         end_s = time.monotonic() + MEASURE_S
-        while len(ratios[lengths[0]]) < MIN_ROUNDS or (time.monotonic() < end_s and _is_close(ratios)):
+        for _ in range(MOST_ROUNDS):
             alone_s = frame_s(min(ALONE, max_batch), 1)
             for length in lengths:
                 ratios[length].append(alone_s / frame_s(length, length))
+            if time.monotonic() > end_s or not _is_close(ratios):
+                break
     gains = {length: _surely(found) for length, found in ratios.items()}
     best = max(gains, key=lambda length: gains[length])
     return Gain(gains[best], best)
@@ -180,7 +182,7 @@ def _is_close(ratios: Mapping[int, Sequence[float]]) -> bool:
 
 def _surely(ratios: Sequence[float]) -> float:
     """The lower quartile: others at work on the machine shake single rounds, a gain must show in most."""
-    return quantiles(ratios, n=4, method="inclusive")[0]
+    return quantiles(ratios, n=4, method="inclusive")[0] if len(ratios) > 1 else ratios[0]
 
 
 def _in_batches(engine: Engine, rows: BatchRows, feeds: Sequence[Arrays], length: int) -> None:
@@ -194,14 +196,14 @@ def _in_batches(engine: Engine, rows: BatchRows, feeds: Sequence[Arrays], length
 
 
 def _feeds(engine: Engine, spec: ModelSpec, count: int, frames_each: int) -> list[Arrays]:
-    """Inputs of ``count`` streams, warmed up, at a size at which ``MIN_ROUNDS`` rounds of so many frames fit
-    into the time."""
+    """Inputs of ``count`` streams, warmed up, at a size at which two rounds of so many frames fit into the
+    time: the first warms up."""
     small = probe_size(spec.picture_input, spec.multiple, spec.min_size)
     inputs = _trace(engine, spec, [_picture(spec, small, 0, 0)])[0][0]
     began = time.perf_counter()
     engine.run(inputs)
     pixel_s = (time.perf_counter() - began) / (small[0] * small[1])
-    most_pixels = MEASURE_S / MIN_ROUNDS / frames_each / pixel_s
+    most_pixels = MEASURE_S / 2 / frames_each / pixel_s
     fitting = (_fit(spec, size) for size in MEASURED_SIZES)
     size = next((size for size in fitting if size[0] * size[1] <= most_pixels), small)
     return [_trace(engine, spec, [_picture(spec, size, seed, 0)])[0][0] for seed in range(count)]

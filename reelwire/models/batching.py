@@ -16,8 +16,9 @@ from reelwire.models.fidelity import max_abs_error
 from reelwire.models.spec import ModelSpec
 from reelwire.threads import usable_cores
 
-LEAST_GAIN = 1.05
-"""Frames per second in batches, as a multiple of runs alone: less is not worth the wait."""
+LEAST_GAIN = 1.2
+"""Frames per second in batches, as a multiple of runs alone. Less is not worth the wait, and on a machine
+that does other work too it is within what one measurement is off."""
 SAME = "batches are bit for bit what runs alone give"
 ANY_MODEL = BatchedModel()
 BACKEND_MAX = {"onnxruntime": 8, "openvino": 8, "cuda": 32}
