@@ -17,7 +17,7 @@ from reelwire.models.spec import ModelSpec
 ROUNDS = 15
 BUDGET_S = 1.2
 """For all runs of a race together; what is under way is not broken off."""
-SIZES = ((144, 256), (64, 96))
+SIZES = ((360, 640), (144, 256), (64, 96))
 """Height and width of the frame that is run, the first that fits into the budget. Noise: no part of it is
 easier than another."""
 
@@ -68,12 +68,17 @@ def feeds_of(
             return None
         states = {state.input for state in spec.states}
         return {name: array for name, array in sample.inputs.items() if name not in states}
-    small, large = (_frame(spec, *size) for size in reversed(SIZES))
-    (timed,) = race([Work(reference, spec, small)], rounds=1)
+    *larger, small = (_frame(spec, *size) for size in SIZES)
+    (timed,) = race([Work(reference, spec, small)], rounds=2)
     if timed.ms is None:
         return small
-    expected_s = timed.ms / 1000 * large[next(iter(large))].size / small[next(iter(small))].size
-    return large if expected_s * racers * 2 < BUDGET_S else small  # a warm-up and a round
+    value_s = timed.ms / 1000 / _size(small)
+    fitting = (feeds for feeds in larger if value_s * _size(feeds) * racers * 2 < BUDGET_S)
+    return next(fitting, small)  # a warm-up and a round of each
+
+
+def _size(feeds: Mapping[str, Array]) -> int:
+    return sum(array.size for array in feeds.values())
 
 
 def race(works: Sequence[Work], rounds: int = ROUNDS) -> list[Timed]:
