@@ -132,7 +132,17 @@ def report_tables(report: Mapping[str, Any]) -> tuple[Table, Table]:
         f"end to end: {end['wall_s']:.1f} s, {end['fps']:.1f} fps, age of a chunk {_times(end['age_ms'])} ms"
     )
     times.caption_justify = "left"
+    frames.caption, frames.caption_justify = "\n".join(_model_lines(report)) or None, "left"
     return frames, times
+
+
+def _model_lines(report: Mapping[str, Any]) -> list[str]:
+    """What ran each model, and in what precision: never left to be guessed."""
+    return [
+        f"{model['name']}@{model['version']} on {model['backend']}, {model['device']}, {model['precision']}"
+        for stage in report["stages"]
+        for model in stage["models"]
+    ]
 
 
 def _times(quantiles: Mapping[str, float]) -> str:

@@ -46,7 +46,17 @@ def watched(*arguments: str | Path) -> tuple[int, list[str]]:
 def test_a_run_shows_frames_per_second_and_where_the_time_went(
     served: str, clip: Path, tmp_path: Path
 ) -> None:
-    status, lines = watched("run", clip, tmp_path / "out.mp4", "--connect", served)
+    status, lines = watched(
+        "run",
+        clip,
+        tmp_path / "out.mp4",
+        "--model",
+        "identity",
+        "--backend",
+        "onnxruntime",
+        "--connect",
+        served,
+    )
     assert status == 0
     last = [line for line in lines if line.startswith("running")][-1]
     assert re.search(r"25/25 frames +[0-9.]+ fps", last), last
@@ -55,6 +65,7 @@ def test_a_run_shows_frames_per_second_and_where_the_time_went(
         assert frames.split()[1:] == ["25", "0", "25", "0", "0"]
         assert len(re.findall(r"[0-9.]+/[0-9.]+/[0-9.]+", times)) == 4, times
     assert any(line.strip().startswith("end to end: ") for line in lines)
+    assert "identity@1 on onnxruntime, cpu, fp32" in [line.strip() for line in lines], "what ran it is said"
     assert max(map(len, lines)) <= COLUMNS
 
 
