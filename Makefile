@@ -54,10 +54,10 @@ models: $(DEVELOPING) ## retrain restyle: DATA=folder STYLE=picture FEATURES=squ
 	  echo "docs/models.md says where to get them and how long it takes" >&2; exit 2; fi
 	$(PY) -m training.train restyle --data "$(DATA)" --style "$(STYLE)" --features "$(FEATURES)" \
 	  --out runs/restyle $(TRAIN_ARGS)
-	$(PY) -m exporters.onnx runs/restyle/checkpoint.pt --out "$(MODELS_OUT)" --name restyle --version 1
+	$(PY) -m exporters onnx runs/restyle/checkpoint.pt --out "$(MODELS_OUT)" --name restyle --version 1
 
 models-verify: $(DEVELOPING) ## check every model that ships in every precision; the table goes into docs/models.md
-	$(PY) -m exporters.verify --write docs/models.md
+	$(PY) -m exporters verify --write docs/models.md
 
 bench: $(MEASURING) ## measure: hops, chains, many streams, overload, the pipeline, health calls, engines, a start
 	@missed=; for run in hop chain streams "overload --minutes 1" pipeline responsiveness engines startup; do \

@@ -35,9 +35,21 @@ def new_model_folder(models: Path, name: str) -> Iterator[Path]:
         if problem:
             raise ExportError(f"services would refuse the exported model: {problem}")
         _sync(half)
-        if final.exists():
-            os.rename(final, Path(aside) / "replaced")
+        _take_place(half, final, Path(aside) / "replaced")
+
+
+def _take_place(half: Path, final: Path, replaced: Path) -> None:
+    """Whatever ends this between the two renames, Ctrl-C too: the older model is back."""
+    if not final.exists():
         os.rename(half, final)
+        return
+    try:
+        os.rename(final, replaced)
+        os.rename(half, final)
+    except BaseException:
+        if replaced.exists() and not final.exists():
+            os.rename(replaced, final)
+        raise
 
 
 def check_replaceable(final: Path) -> None:

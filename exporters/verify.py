@@ -1,7 +1,8 @@
 """Checks every model that ships in every precision, and prints a table: how much each is like fp32, whether
 NVIDIA's compiler takes it, and what a frame costs on each backend here.
 
-    make models-verify            or   python -m exporters.verify --write docs/models.md
+    reelwire export verify --models my-models --clip clip.mp4
+    make models-verify            those that ship; the table goes into docs/models.md
 
 fp32 graphs are compared with their recorded sample (the networks that they were exported from do not ship;
 reelwire export parity compares with PyTorch where there is a checkpoint). The others are compared with fp32
@@ -66,7 +67,7 @@ class Row:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; 1 where something is not as it should be."""
     parser = argparse.ArgumentParser(
-        prog="python -m exporters.verify",
+        prog="reelwire export verify",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def verify(folder: Path, clip: Path) -> Iterator[Row]:
     """One row for each file of a model. ExportError: it cannot be used at all."""
+    print(f"checking {folder.name}", file=sys.stderr)
     with opened(folder) as served:
         material = gather(served, Wishes(clips=(clip,), frames=FRAMES), make_sample(served, (clip,)))
         times = frame_ms(served, candidates_here(served), material.measuring[0][0])

@@ -7,7 +7,7 @@ each are enough. ``--features``: SqueezeNet 1.1 in Caffe's form, as ONNX (``trai
 about ten minutes on two idle CPU cores. Each model names the source of its method at the top of its file in
 ``training/models``; docs/models.md has the commands and figures of the ones that ship. To serve the result:
 
-    python -m exporters.onnx runs/restyle/checkpoint.pt --out DIR --name restyle --version 1
+    reelwire export onnx runs/restyle/checkpoint.pt --out DIR --name restyle --version 1
 """
 
 from __future__ import annotations

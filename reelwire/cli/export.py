@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 
 import typer
 
 
 def export(context: typer.Context) -> None:
-    """Make and complete model folders; needs the extra train to export.
+    """Make, complete and check model folders; onnx and parity need the extra train.
 
-    onnx: a checkpoint of a training → a model folder.
+    onnx: a checkpoint of a training → a model folder, compared with PyTorch before it is written.
     precision: adds fp16 and int8, with their measured likeness.
-    parity: compares a model folder with PyTorch.
+    parity: compares a model folder with PyTorch once more.
+    verify: checks every precision of every model of a folder, and prints a table.
     tensorrt: builds TensorRT plans.
     inspect: what a model needs, and which backends can run it.
 
@@ -23,5 +24,6 @@ def export(context: typer.Context) -> None:
 
     reelwire export onnx --help says all that onnx takes, and so for each. The exit status is the exporter's.
     """
-    command = [sys.executable, "-P", "-m", "exporters", *context.args]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    sys.stdout.flush()
+    # In this process's place: Ctrl-C and SIGTERM reach the exporter, and it has the time to clean up.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "exporters", *context.args])  # noqa: S606 - no shell is meant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,22 @@ def test_what_is_no_exported_model_is_never_replaced(taken: str, tmp_path: Path)
     with pytest.raises(ExportError, match="is no exported model"):
         export(tmp_path)
     assert everything(tmp_path) == before
+
+
+def test_ctrl_c_between_the_two_renames_leaves_the_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(tmp_path, shift=0.25)
+    older = (tmp_path / "net" / "model.onnx").read_bytes()
+    rename = os.rename
+
+    def interrupted(source: Path, target: Path) -> None:
+        if target == tmp_path / "net" and source.name == "net":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export(tmp_path)
+    assert everything(tmp_path) == WHOLE
+    assert (tmp_path / "net" / "model.onnx").read_bytes() == older

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from reelwire.models.library import SHIPPED
+from tests.reelwire.cli.running import finish, names_in, started, until
 
 LIMIT_S = 120
+CLIP = Path(__file__).resolve().parents[3] / "assets" / "bigbuckbunny.mp4"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +38,7 @@ def test_help_of_a_subcommand_is_the_exporters_own() -> None:
 def test_help_without_a_subcommand_lists_them() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for name in ("onnx:", "precision:", "parity:", "tensorrt:", "inspect:"):
+    for name in ("onnx:", "precision:", "parity:", "verify:", "tensorrt:", "inspect:"):
         assert name in done.stdout
 
 
@@ -58,3 +62,18 @@ def test_what_goes_wrong_has_the_exporters_status_and_words(
     done = run(*arguments)
     assert done.returncode == status
     assert said in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_export_that_is_interrupted_leaves_the_folder_as_it_was(tmp_path: Path, number: int) -> None:
+    folder = Path(shutil.copytree(SHIPPED / "identity", tmp_path / "identity"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    calibrate = ("--calibrate", CLIP, "--size", "1920x1080", "--frames", "200")
+    with started("export", "precision", folder, "--fp16", *calibrate) as process:
+        until("the folder beside it", lambda: bool(list(tmp_path.glob(".export-*/identity/model.toml"))))
+        process.send_signal(number)
+        done = finish(process)
+    assert (done.status, done.err) == (130, "interrupted\n")
+    assert names_in(tmp_path) == ["identity"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
