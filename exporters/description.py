@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporters.against_torch import Parity
+from exporters.half_by_torch import HalfParity
 from training.checkpoint import Checkpoint
 
 LICENSE = "Apache-2.0"
@@ -67,3 +68,12 @@ def parity_metrics(parity: Parity) -> dict[str, Any]:
         found["parity_steps"] = parity.steps
         found["parity_steps_max_abs_error"] = float(f"{parity.steps_error:.3g}")
     return found
+
+
+def half_metrics(half: HalfParity) -> dict[str, Any]:
+    """[metrics] of PyTorch in half against PyTorch in float."""
+    return {
+        "half_steps": half.steps,
+        "half_max_abs_error": float(f"{half.error:.3g}"),
+        "half_late_max_abs_error": float(f"{half.late_error:.3g}"),
+    }

@@ -6,18 +6,30 @@ fp32: the graph on ONNX Runtime against PyTorch, at the traced size, the least o
 traced, the latter with an odd batch; a recurrent model over 60 frames as well, each side with its own state.
 fp16: PyTorch in real half precision against PyTorch in float, since ONNX Runtime's CPU computes fp16 graphs
 in fp32 and hides what overflows; over 200 frames where there is state. Exit status 1 beyond a tolerance.
+
+With --write what was measured goes into [metrics] of model.toml, where reelwire export onnx has put what it
+found: nothing is exported unmeasured.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporters.errors import ExportError
+from reelwire.models.manifest import MANIFEST_NAME
 from training.errors import TrainingError
 from training.extra import require_train_extra
+
+if TYPE_CHECKING:
+    from exporters.against_torch import Parity
+    from exporters.half_by_torch import HalfParity
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("model", type=Path, help="the model's folder")
     add("--tolerance", type=float, default=1e-4, help="of fp32 (default: %(default)s)")
     add("--half-tolerance", type=float, default=2e-2, help="of fp16 (default: %(default)s)")
+    add("--write", action="store_true", help="put what was measured into model.toml")
     return parser
 
 
@@ -40,16 +53,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = build_parser().parse_args(arguments)
     require_train_extra("comparing with PyTorch")
     try:
-        for line in compare(given.checkpoint, given.model, given.tolerance, given.half_tolerance):
+        measured = compare(given.checkpoint, given.model, given.tolerance, given.half_tolerance)
+        for line in measured.lines():
             print(line)
+        if given.write:
+            write_metrics(given.model, measured)
     except (ExportError, TrainingError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename or given.model} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 
 
-def compare(checkpoint_path: Path, folder: Path, tolerance: float, half_tolerance: float) -> Sequence[str]:
-    """One line for each thing that was measured. ExportError, TrainingError: what differs, or why not."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``half`` is None where the folder has no fp16."""
+
+    exact: Parity
+    half: HalfParity | None
+
+    def lines(self) -> Iterator[str]:
+        """One for each comparison."""
+        exact, half = self.exact, self.half
+        yield f"fp32: at most {exact.error:.2g} off from PyTorch at {len(exact.sizes)} sizes"
+        if exact.steps:
+            yield f"fp32: at most {exact.steps_error:.2g} off in {exact.steps} frames, state carried"
+        if half:
+            yield (
+                f"fp16: PyTorch in half is at most {half.error:.2g} off in {half.steps} runs, "
+                f"{half.late_error:.2g} in the last quarter"
+            )
+
+
+def compare(checkpoint_path: Path, folder: Path, tolerance: float, half_tolerance: float) -> Measured:
+    """ExportError, TrainingError: what differs, or why nothing can be compared."""
     from exporters.against_torch import measure_parity
     from exporters.half_by_torch import measure_half
     from exporters.recurrence import state_shapes, with_steps
@@ -63,17 +102,27 @@ def compare(checkpoint_path: Path, folder: Path, tolerance: float, half_toleranc
         graph = served.files.facts.path
         precisions = {variant.precision for variant in served.files.variants}
         states = state_shapes(served, exportable)
-    parity = with_steps(measure_parity(graph, exportable, tolerance), folder, exportable, tolerance)
-    lines = [f"fp32: at most {parity.error:.2g} off from PyTorch at {len(parity.sizes)} sizes"]
-    if parity.steps:
-        lines.append(f"fp32: at most {parity.steps_error:.2g} off in {parity.steps} frames, state carried")
-    if "fp16" in precisions:
-        half = measure_half(exportable, states, half_tolerance)
-        lines.append(
-            f"fp16: PyTorch in half is at most {half.error:.2g} off in {half.steps} runs, "
-            f"{half.late_error:.2g} in the last quarter"
-        )
-    return lines
+    exact = with_steps(measure_parity(graph, exportable, tolerance), folder, exportable, tolerance)
+    half = measure_half(exportable, states, half_tolerance) if "fp16" in precisions else None
+    return Measured(exact, half)
+
+
+def write_metrics(folder: Path, measured: Measured) -> None:
+    """Into model.toml, which is replaced whole."""
+    from exporters.description import half_metrics, parity_metrics
+    from exporters.toml import toml_text
+
+    path = folder / MANIFEST_NAME
+    manifest = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = parity_metrics(measured.exact) | (half_metrics(measured.half) if measured.half else {})
+    manifest["metrics"] = manifest.get("metrics", {}) | found
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_text(toml_text(manifest), encoding="utf-8")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from exporters.against_torch import measure_parity
+from exporters.against_torch import Parity, measure_parity
 from exporters.errors import ExportError
 from exporters.graph import export_graph
-from exporters.half_by_torch import measure_half
+from exporters.half_by_torch import HalfParity, measure_half
 from exporters.onnx import main as export_main
-from exporters.parity import main
+from exporters.parity import Measured, main, write_metrics
 from exporters.recurrence import STEPS, state_shapes, with_steps
 from exporters.served import opened
+from reelwire.models.manifest import read_manifest
 from tests.exporters.folders import written
 from tests.exporters.networks import (
     Blur,
@@ -109,9 +110,26 @@ def test_the_command_compares_a_folder_with_its_checkpoint_and_refuses_another(
     assert export_main(given) == 0
     assert main([str(checkpoint), str(tmp_path / "m" / "net")]) == 0
     assert "off from PyTorch at 4 sizes" in capsys.readouterr().out
+    toml = tmp_path / "m" / "net" / "model.toml"
+    exported = read_manifest(toml)
+    toml.write_text(toml.read_text().replace("parity_max_abs_error", "older"))
+    assert main([str(checkpoint), str(toml.parent), "--write"]) == 0
+    assert read_manifest(toml).metrics["parity_max_abs_error"] == exported.metrics["parity_max_abs_error"]
+    assert read_manifest(toml).profiles == exported.profiles
+    assert {path.name for path in toml.parent.iterdir()} == {"model.onnx", "model.toml", "sample.npz"}
     content = torch.load(checkpoint, weights_only=True)
     for weights in content["modules"]["network"].values():
         weights += torch.from_numpy(np.float32(0.1) * np.ones(weights.shape, np.float32))
     torch.save(content, checkpoint)
     assert main([str(checkpoint), str(tmp_path / "m" / "net")]) == 1
     assert "off by" in capsys.readouterr().err
+
+
+def test_what_half_loses_can_stand_in_model_toml(tmp_path: Path) -> None:
+    exportable = two_memories_network()
+    folder = written(exportable, tmp_path / "net", state=PAIRS)
+    exact = Parity(2e-7, ((1, 3, 8, 8),), "onnxruntime", 60, 3e-7)
+    write_metrics(folder, Measured(exact, HalfParity(0.00123456, 0.001, 200)))
+    metrics = read_manifest(folder / "model.toml").metrics
+    assert (metrics["parity_steps"], metrics["parity_steps_max_abs_error"]) == (60, 3e-7)
+    assert (metrics["half_steps"], metrics["half_max_abs_error"]) == (200, 0.00123)
