@@ -16,6 +16,7 @@ from pathlib import Path
 
 from reelwire import metrics
 from reelwire.choices import choose_from
+from reelwire.engines.registry import REFERENCE
 from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, ModelUnusable, ReelwireError, UnknownModel
 from reelwire.models.batch_decision import UNBATCHED, BatchOptions
@@ -24,7 +25,8 @@ from reelwire.models.loading import LoadedModel, load_model, read_files
 from reelwire.models.location import ModelLocation, Stamp, find_models
 
 log = logging.getLogger(__name__)
-ANYTHING = Wanted()
+DEFAULT = Wanted(REFERENCE)
+"""Where nobody says: the same on every machine. Services say what their settings say."""
 SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -74,7 +76,7 @@ class ModelLibrary:
         locations = [location for name in sorted(models) for location in reversed(models[name])]
         return tuple(self._entries.of(location) for location in locations)
 
-    def open(self, name: str, wanted: Wanted = ANYTHING) -> LoadedModel:
+    def open(self, name: str, wanted: Wanted = DEFAULT) -> LoadedModel:
         """The model "name" (the version that is offered) or "name@version", on what was asked for. It stays
         loaded until it is given back with ``release``.
 
