@@ -27,7 +27,8 @@ def default_cache_folder() -> Path:
 def own_folder(folder: Path) -> Path:
     """Makes it where it is missing. BadParameter: it cannot be made, or somebody else could write into it."""
     try:
-        folder.mkdir(mode=OWN_MODE, parents=True, exist_ok=True)
+        for missing in [*(each for each in reversed(folder.parents) if not each.exists()), folder]:
+            missing.mkdir(mode=OWN_MODE, exist_ok=True)  # with parents=True, those get the usual mode
         found = folder.lstat()
     except OSError as error:
         raise _refused(folder, f"cannot be used: {error.strerror}") from None

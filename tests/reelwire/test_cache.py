@@ -37,6 +37,7 @@ def test_the_setting_decides_then_the_desktops_folder_then_home(
 
 def test_a_new_folder_is_open_to_nobody_else(tmp_path: Path) -> None:
     assert own_folder(tmp_path / "a" / "plans").stat().st_mode & 0o777 == 0o700
+    assert own_folder(tmp_path / "a") == tmp_path / "a", "what had to be made above it is one's own too"
 
 
 @pytest.mark.parametrize(
