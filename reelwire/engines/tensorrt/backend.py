@@ -66,9 +66,7 @@ class TensorRtBackend:
         try:
             loaded = LoadedPlan(libraries, plan, inputs, outputs)
         except PlanStale:
-            cached, sidecar = cache.paths(key)
-            sidecar.unlink(missing_ok=True)  # first: without one a plan is none
-            cached.unlink(missing_ok=True)
+            cache.forget(key)
             raise
         return TensorRtEngine(libraries, loaded, precision=candidate.precision, device=gpu.name)
 

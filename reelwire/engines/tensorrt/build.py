@@ -2,7 +2,7 @@
 service does it in a process of its own, see ``builder_process``.
 
 Networks are strongly typed: what is computed in what precision stands in the ONNX file. TF32, which rounds
-float32 to ten bits of mantissa, is off unless it is asked for, so that "fp32" is true.
+float32 to ten bits of mantissa, is off, so that "fp32" is true.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from reelwire.cache import write_whole
-from reelwire.choices import choose_from
 from reelwire.engines.backend import ShapeProfile
 from reelwire.engines.tensorrt.messages import (
     LogRow,
@@ -33,11 +32,10 @@ from reelwire.engines.tensorrt.profiles import (
     read_without_weights,
 )
 from reelwire.engines.tensorrt.progress import OnProgress, Progress, progress_monitor
-from reelwire.errors import BadParameter, InputNotFound, ProfileInvalid, ReelwireError
+from reelwire.errors import InputNotFound, ProfileInvalid, ReelwireError
 
 log = logging.getLogger(__name__)
 
-TF32 = "TF32"
 MAX_TIMING_BYTES = 256 << 20
 """A larger timing cache is started anew."""
 ACTIVATION = re.compile(r"Total Activation Memory: (\d+) bytes")
@@ -45,13 +43,14 @@ ACTIVATION = re.compile(r"Total Activation Memory: (\d+) bytes")
 
 @dataclass(frozen=True, slots=True)
 class BuildOrder:
-    """What to build. ``flags``: names of the library's ``BuilderFlag``. ``timing_cache``: file of measured
-    kernels that is read and written; None: none, as for TensorRT for RTX, which measures where it runs."""
+    """What to build. ``timing_cache``: file of measured kernels that is read and written; None: none, as for
+    TensorRT for RTX, which measures where it runs. ``described``: the plan tells its layers' types to an
+    inspector."""
 
     graph: Path
     profiles: tuple[ShapeProfile, ...] = ()
-    flags: tuple[str, ...] = ()
     timing_cache: Path | None = None
+    described: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def build_plan(trt: Any, order: BuildOrder, on_progress: OnProgress | None = Non
     lock. What ``on_progress`` raises ends the build and is raised again.
 
     InputNotFound: no such file. OperatorUnsupported: the parser refused a node. ProfileInvalid: profiles
-    contradict the graph or each other, though the library only warns. BadParameter: no such flag.
+    contradict the graph or each other, though the library only warns.
     ModelUnusable, DeviceMissing: the builder failed.
     """
     start = time.perf_counter()
@@ -112,12 +111,9 @@ def timing_cache_file(folder: Path, backend: str, capability: str, version: str)
 
 def _config(trt: Any, builder: Any, order: BuildOrder, rows: Iterable[LogRow]) -> Any:
     config = builder.create_builder_config()
-    known = trt.BuilderFlag.__members__
-    config.clear_flag(known[TF32])
-    for flag in order.flags:
-        if flag not in known:
-            raise BadParameter(choose_from("builder flag", flag, known), field="flags")
-        config.set_flag(known[flag])
+    config.clear_flag(trt.BuilderFlag.TF32)
+    if order.described:
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     for profile in order.profiles:
         _add_profile(builder, config, profile, rows)
     return config

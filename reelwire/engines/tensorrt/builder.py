@@ -69,7 +69,7 @@ def obtain(order: PlanOrder, say: Say) -> PlanReport:
 def _build(order: PlanOrder, say: Say) -> Built:
     key = order.key
     timing = timing_cache_file(order.folder, key.backend, key.compute_capability, key.library_version)
-    wanted = BuildOrder(order.graph, key.profiles, key.flags, timing)
+    wanted = BuildOrder(order.graph, key.profiles, timing)
 
     def tell(progress: Progress) -> None:
         say({"fraction": progress.fraction, "phase": progress.phase})

@@ -1,7 +1,8 @@
 """What TensorRT says, and what a caller is told: raw failures → ``reelwire.errors``.
 
-Pure functions over log rows and parser errors. The texts are those that TensorRT 11.4 and TensorRT for RTX
-1.7 really write; NVIDIA documents none of them, so each has a test with the whole original.
+Pure functions over log rows and parser errors. Most texts are those that TensorRT for RTX 1.7 and the lean
+runtime of TensorRT 11.4 were seen to write without a GPU; what only happens on one (memory, another GPU's
+plans) is from NVIDIA's documents and reports, and not yet seen. Each has a test with the original.
 """
 
 from __future__ import annotations

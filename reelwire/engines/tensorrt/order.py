@@ -22,7 +22,6 @@ def plan_key(
     gpu: Gpu,
     variant: Variant,
     profiles: tuple[ShapeProfile, ...],
-    flags: tuple[str, ...] = (),
 ) -> PlanKey:
     """What a plan of this file depends on. ``backend``, ``version``: the library's, as ``Libraries``."""
     return PlanKey(
@@ -34,7 +33,6 @@ def plan_key(
         driver=gpu.driver,
         precision=variant.precision,
         profiles=profiles,
-        flags=flags,
     )
 
 
@@ -67,7 +65,7 @@ class PlanOrder:
         read = json.loads(line)
         key = read["key"]
         profiles = tuple(_profile(each) for each in key["profiles"])
-        key = PlanKey(**{**key, "profiles": profiles, "flags": tuple(key["flags"])})
+        key = PlanKey(**{**key, "profiles": profiles})
         return cls(read["model"], Path(read["graph"]), key, Path(read["folder"]), read["module"])
 
 

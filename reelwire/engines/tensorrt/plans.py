@@ -42,7 +42,7 @@ class PlanKey:
     """All that a plan depends on.
 
     ``sha256``: of the graph and its external data, as ``GraphFacts``. ``compute_capability``: "8.9".
-    ``driver``: as the driver says it. ``flags``: names of builder flags.
+    ``driver``: as the driver says it.
     """
 
     sha256: str
@@ -53,7 +53,6 @@ class PlanKey:
     driver: str
     precision: str
     profiles: tuple[ShapeProfile, ...] = ()
-    flags: tuple[str, ...] = ()
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -71,7 +70,6 @@ class PlanKey:
             "driver": self.driver,
             "precision": self.precision,
             "profiles": profiles,
-            "flags": sorted(self.flags),
         }
 
     @property
@@ -113,6 +111,11 @@ class PlanCache:
             log.warning("plan %s is not used and is removed: %s", plan_path, problem)
             _remove(plan_path, sidecar_path)
             return None
+
+    def forget(self, key: PlanKey) -> None:
+        """Removes it, also where there is none: the library refused what the cache takes for whole."""
+        with self._locked(FILES_LOCK, MAX_FILES_WAIT_S):
+            _remove(*self.paths(key))
 
     def store(self, key: PlanKey, plan: bytes) -> None:
         """Keeps it: whole, on the disk, in the place of an older one, the sidecar last."""

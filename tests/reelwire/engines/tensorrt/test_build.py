@@ -11,10 +11,10 @@ from onnx import helper
 
 from reelwire.engines.backend import ShapeProfile
 from reelwire.engines.tensorrt import build
-from reelwire.engines.tensorrt.build import TF32, BuildOrder, build_plan, timing_cache_file
+from reelwire.engines.tensorrt.build import BuildOrder, build_plan, timing_cache_file
 from reelwire.engines.tensorrt.compile_check import compile_check
 from reelwire.engines.tensorrt.progress import Phases, Progress
-from reelwire.errors import BadParameter, InputNotFound, ProfileInvalid
+from reelwire.errors import InputNotFound, ProfileInvalid
 from tests.reelwire.engines.tensorrt.refused import CASES
 from tests.reelwire.engines.tensorrt.test_plans_planted import planted
 from tests.reelwire.models import graphs
@@ -102,13 +102,14 @@ def fixed() -> tuple[ShapeProfile, ...]:
     return (ShapeProfile("p", {"frame": ((1, 3, 32, 32),) * 3}),)
 
 
-def test_a_file_that_is_not_there_and_a_flag_that_is_not_are_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="no model file"):
         build_plan(trt, BuildOrder(tmp_path / "model.onnx"))
+
+
+def test_a_plan_with_described_layers_is_built_for_an_inspector(tmp_path: Path) -> None:
     path = graphs.gain(tmp_path / "model.onnx")
-    with pytest.raises(BadParameter, match='builder flag "FP16" not found'):
-        build_plan(trt, BuildOrder(path, (ANY_SIZE,), ("FP16",)))
-    assert build_plan(trt, BuildOrder(path, (ANY_SIZE,), (TF32,))).plan
+    assert build_plan(trt, BuildOrder(path, (ANY_SIZE,), described=True)).plan
 
 
 def test_progress_grows_from_nothing_to_all_and_names_its_phase(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reelwire.errors import BadParameter, PlanMissing
 
 P360 = ShapeProfile("360p", {"frame": ((1, 3, 32, 32), (1, 3, 360, 640), (1, 3, 360, 640))})
 P720 = ShapeProfile("720p", {"frame": ((1, 3, 32, 32), (1, 3, 720, 1280), (1, 3, 720, 1280))})
-KEY = PlanKey("a" * 64, "tensorrt", "11.4.0.106", "8.9", "NVIDIA L4", "13.0", "fp16", (P360,), ("TF32",))
+KEY = PlanKey("a" * 64, "tensorrt", "11.4.0.106", "8.9", "NVIDIA L4", "13.0", "fp16", (P360,))
 PLAN = b"a plan of some length" * 100
 BOUND_S = 60.0
 OTHERS = {
@@ -30,7 +30,6 @@ OTHERS = {
     "profiles": replace(KEY, profiles=(P720,)),
     "number of profiles": replace(KEY, profiles=(P360, P720)),
     "order of profiles": replace(KEY, profiles=(P720, P360)),
-    "flags": replace(KEY, flags=()),
 }
 
 
@@ -40,10 +39,10 @@ def test_whatever_a_plan_depends_on_changes_its_key(what: str) -> None:
     assert OTHERS[what].digest not in [KEY.digest, *others]
 
 
-def test_a_profiles_name_and_the_order_of_inputs_and_flags_change_no_key() -> None:
+def test_a_profiles_name_and_the_order_of_inputs_change_no_key() -> None:
     shapes = ((1, 1, 1),) * 3
-    one = replace(KEY, profiles=(ShapeProfile("a", {"x": shapes, "y": shapes}),), flags=("A", "B"))
-    other = replace(KEY, profiles=(ShapeProfile("b", {"y": shapes, "x": shapes}),), flags=("B", "A"))
+    one = replace(KEY, profiles=(ShapeProfile("a", {"x": shapes, "y": shapes}),))
+    other = replace(KEY, profiles=(ShapeProfile("b", {"y": shapes, "x": shapes}),))
     assert one.digest == other.digest
 
 
@@ -66,6 +65,17 @@ def test_plans_are_kept_in_the_users_cache_and_nowhere_that_others_write(
     (tmp_path / "open").chmod(0o777)
     with pytest.raises(BadParameter, match="loaded only from a folder of one's own"):
         PlanCache(tmp_path / "open")
+
+
+def test_a_plan_can_be_forgotten_and_others_stay(tmp_path: Path) -> None:
+    cache = PlanCache(tmp_path / "plans")
+    other = replace(KEY, gpu="another")
+    for key in (KEY, other):
+        cache.store(key, PLAN)
+    for _ in range(2):
+        cache.forget(KEY)
+    assert (cache.find(KEY), cache.find(other)) == (None, PLAN)
+    assert not any(path.exists() for path in cache.paths(KEY))
 
 
 def test_the_plans_used_longest_ago_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
