@@ -21,8 +21,10 @@ from reelwire.pipeline import parse_effect
 from reelwire.testing import write_clip
 from reelwire.v1.config_pb2 import StreamConfig
 from reelwire.v1.pipeline_pb2 import StageSummary
+from tests.reelwire.models import graphs
 
 FRAMES = 40
+MODEL = "gain"
 # What only trouble moves, or a setting: each has a test of its own where that trouble is made.
 BY_TROUBLE = frozenset(
     {
@@ -57,11 +59,17 @@ async def scrape(group: Group) -> dict[str, list[Metric]]:
     return {stage: await asyncio.to_thread(read, url) for stage, url in urls.items()}
 
 
+def until_offered(url: str) -> None:
+    """Until the generator, which looks for new versions all the time, has met one."""
+    while not value(read(url), "reelwire_model_versions_total", model=MODEL, outcome="offered"):
+        pass  # the next scrape may see it
+
+
 def config() -> StreamConfig:
     """All four, with frames made (twice the rate), dropped (trimmed), and a model."""
     stream = StreamConfig(route=STAGES, chunk_frames=3)
     stream.preprocess.rate = "50"
-    stream.generator.model = "identity"
+    stream.generator.model = MODEL
     stream.editor.effects.extend([parse_effect("grade:contrast=1.2"), parse_effect("trim:start_s=0.4")])
     stream.encoder.video.preset = "ultrafast"
     return stream
@@ -93,8 +101,13 @@ async def test_after_a_run_the_metrics_of_all_four_agree_with_the_summary_and_al
     tmp_path: Path,
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", FRAMES)
-    async with running_services() as group, connect(group.addresses) as reelwire:
+    models = tmp_path / "models"
+    graphs.gain(models / MODEL / "1" / "model.onnx")
+    environment = {"REELWIRE_MODEL_PATH": str(models), "REELWIRE_MODEL_POLL_S": "0.05"}
+    async with running_services(environment=environment) as group, connect(group.addresses) as reelwire:
         result = await reelwire.process_file(clip, tmp_path / "out.mkv", config())
+        graphs.gain(models / MODEL / "2" / "model.onnx", shift=0.1)
+        await asyncio.to_thread(until_offered, group.services["generator"].place.metrics_url)
         after_one = await scrape(group)
         bad = config()
         bad.generator.model = "nothing"
