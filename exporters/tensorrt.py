@@ -16,7 +16,6 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -24,36 +23,23 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from exporters.errors import ExportError
 from exporters.served import Served, opened
-from reelwire.engines.backend import ShapeProfile, Variant
+from reelwire.engines.backend import Candidate, EngineOptions, ShapeProfile
 from reelwire.engines.registry import backend
+from reelwire.engines.tensorrt.backend import TensorRtBackend
 from reelwire.engines.tensorrt.builder_process import BuilderProcess
 from reelwire.engines.tensorrt.compile_check import compile_check
-from reelwire.engines.tensorrt.libraries import ENTERPRISE, RTX, load_libraries
-from reelwire.engines.tensorrt.order import PlanOrder, plan_key
-from reelwire.engines.tensorrt.plans import PlanCache, default_plan_folder
-from reelwire.engines.tensorrt.preflight import Gpu, find_gpu
+from reelwire.engines.tensorrt.libraries import ENTERPRISE, RTX
+from reelwire.engines.tensorrt.plans import PlanCache
 from reelwire.engines.tensorrt.progress import OnProgress
 from reelwire.engines.tensorrt.progress import Progress as BuildProgress
+from reelwire.engines.tensorrt.rtx import BACKEND as CHECKS
 from reelwire.errors import ReelwireError
 from reelwire.models.default_profiles import default_profiles
 
-LIBRARIES = {facts.name: facts for facts in (ENTERPRISE, RTX)}
+LIBRARIES = (ENTERPRISE.name, RTX.name)
 PRECISIONS = ("fp32", "fp16", "int8")
 PROFILE = re.compile(r"^[^=:]+=\d+(x\d+)*(:\d+(x\d+)*){2}$")
-CHECK_FORM = "u8s8"
-"""Made for ONNX Runtime's CPU kernels; TensorRT refuses it, and is never given it."""
 MB = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What plans are built with and for. ``module``: imported in place of the backend's library."""
-
-    backend: str
-    version: str
-    gpu: Gpu
-    folder: Path
-    module: str = ""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("model", type=Path, help="a model's folder")
-    add("--backend", choices=list(LIBRARIES), help="library (default: the first that can run here)")
+    add("--backend", choices=LIBRARIES, help="library (default: the first that can run here)")
     add("--precision", action="append", choices=PRECISIONS, help="only this one; may be repeated")
     add(
         "--profile",
@@ -84,14 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; 0 on success, 1 with one line on stderr."""
     given = build_parser().parse_args(arguments)
     try:
-        target = None if given.check else find_target(given.backend, given.cache)
+        by = None if given.check else find_backend(given.backend)
         with opened(given.model) as served:
             profiles = profiles_of(served, given.profile)
-            variants = variants_of(served, given.precision)
-            if target is None:
-                check_all(served, variants, profiles)
+            if by is None:
+                check_all(served, candidates_of(served, given.precision), profiles)
             else:
-                build_all(served, variants, profiles, target)
+                options = EngineOptions(profiles=profiles, cache=given.cache)
+                build_all(served, candidates_of(served, given.precision, by), options, by)
                 if given.profile:
                     print(f"services find these plans where model.toml says:\n{as_toml(profiles)}")
     except (ExportError, ReelwireError) as error:
@@ -100,15 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def find_target(wanted: str | None, cache: Path | None) -> Target:
-    """The GPU and library of this machine. ExportError: none can be used, with the reason and fix of each."""
+def find_backend(wanted: str | None) -> TensorRtBackend:
+    """The one that can run here. ExportError: none can be used, with the reason and fix of each."""
     told = [backend(name).probe() for name in ([wanted] if wanted else LIBRARIES)]
     usable = next((each for each in told if each.ok), None)
     if usable is None:
         why = "; ".join(f"{each.backend}: {each.problem} (fix: {each.fix})" for each in told)
         raise ExportError(f"no plan can be built here: {why}; --check compiles without a GPU")
-    libraries = load_libraries(LIBRARIES[usable.backend])
-    return Target(usable.backend, libraries.version, find_gpu(), cache or default_plan_folder())
+    found = backend(usable.backend)
+    assert isinstance(found, TensorRtBackend), "both of these are"
+    return found
 
 
 def profiles_of(
@@ -120,9 +107,11 @@ def profiles_of(
     return served.files.profiles or default_profiles(served.spec, served.inputs)
 
 
-def variants_of(served: Served, precisions: Sequence[str] | None) -> tuple[Variant, ...]:
-    """The files that TensorRT is given. ExportError: there is none in that precision."""
-    usable = [each for each in served.files.variants if each.form != CHECK_FORM]
+def candidates_of(
+    served: Served, precisions: Sequence[str] | None, by: TensorRtBackend = CHECKS
+) -> tuple[Candidate, ...]:
+    """What TensorRT can be given. ExportError: there is none in that precision."""
+    usable = by.candidates(served.files.variants)
     found = tuple(each for each in usable if not precisions or each.precision in precisions)
     missing = set(precisions or ()) - {each.precision for each in found}
     if missing:
@@ -134,15 +123,14 @@ def variants_of(served: Served, precisions: Sequence[str] | None) -> tuple[Varia
 
 
 def build_all(
-    served: Served, variants: Sequence[Variant], profiles: tuple[ShapeProfile, ...], target: Target
+    served: Served, candidates: Sequence[Candidate], options: EngineOptions, by: TensorRtBackend
 ) -> None:
     """Each plan in a process of its own, one after the other. Raises as ``BuilderProcess.wait``."""
     name = served.files.location.name
-    cache = PlanCache(target.folder)
-    for variant in variants:
-        key = plan_key(target.backend, target.version, target.gpu, variant, profiles)
-        order = PlanOrder(name, variant.facts.path, key, target.folder, target.module)
-        with _shown(f"{name} {variant.precision}") as on_progress:
+    cache = PlanCache(options.cache)
+    for candidate in candidates:
+        order = by.plan_order(name, candidate, options)
+        with _shown(f"{name} {candidate.precision}") as on_progress:
             builder = BuilderProcess(order, on_progress)
             try:
                 report = builder.wait()
@@ -151,20 +139,21 @@ def build_all(
                 raise
         done = "was there" if report.was_there else f"built in {report.seconds:.1f} s"
         print(
-            f"{name} {variant.precision}: {done}, {report.plan_bytes / MB:.1f} MB, "
-            f"for {target.backend} {target.version} on {target.gpu.name}"
+            f"{name} {candidate.precision}: {done}, {report.plan_bytes / MB:.1f} MB, "
+            f"for {by.name} {order.key.library_version} on {order.key.gpu}"
         )
-        print(f"  key {key.digest}")
-        print(f"  sidecar {cache.paths(key)[1]}")
+        print(f"  key {order.key.digest}")
+        print(f"  sidecar {cache.paths(order.key)[1]}")
 
 
-def check_all(served: Served, variants: Sequence[Variant], profiles: tuple[ShapeProfile, ...]) -> None:
+def check_all(served: Served, candidates: Sequence[Candidate], profiles: tuple[ShapeProfile, ...]) -> None:
     """Each file by the compiler alone. Raises as ``compile_check``."""
-    for variant in variants:
-        with _shown(f"{variant.facts.path.name}") as on_progress:
-            compiled = compile_check(variant.facts.path, profiles, on_progress)
+    for candidate in candidates:
+        path = candidate.variant.facts.path
+        with _shown(path.name) as on_progress:
+            compiled = compile_check(path, profiles, on_progress)
         print(
-            f"{served.files.location.name} {variant.precision}: compiles in {compiled.seconds:.1f} s, plan "
+            f"{served.files.location.name} {candidate.precision}: compiles in {compiled.seconds:.1f} s, plan "
             f"{compiled.plan_bytes / MB:.1f} MB, activations {compiled.activation_bytes / MB:.1f} MB"
         )
 

@@ -10,6 +10,9 @@ import pytest
 from exporters import tensorrt as command
 from exporters.errors import ExportError
 from exporters.served import opened
+from reelwire.engines.backend import EngineOptions
+from reelwire.engines.tensorrt.backend import TensorRtBackend
+from reelwire.engines.tensorrt.libraries import RTX, Libraries
 from reelwire.engines.tensorrt.plans import PlanCache
 from reelwire.engines.tensorrt.preflight import Gpu, find_gpu
 from reelwire.models.library import SHIPPED
@@ -66,31 +69,33 @@ def test_a_check_that_fails_says_why_in_one_line(model: Path, capfd: pytest.Capt
 def test_plans_are_built_kept_with_their_key_and_then_found(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    target = command.Target("tensorrt-rtx", trt.__version__, GPU, tmp_path / "plans")
+    libraries = Libraries(trt, None, RTX.name, trt.__version__)
+    by = TensorRtBackend(RTX, find=lambda: GPU, missing=lambda facts: "", load=lambda facts: libraries)
     with opened(model) as served:
         profiles = command.profiles_of(served, None)
         assert [profile.name for profile in profiles] == ["default"]
         for _ in range(2):
-            command.build_all(served, command.variants_of(served, None), profiles, target)
+            options = EngineOptions(profiles=profiles, cache=tmp_path / "plans")
+            command.build_all(served, command.candidates_of(served, None), options, by)
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].startswith("gain fp32: built in ")
     assert lines[3].startswith("gain fp32: was there, ")
     assert lines[0].endswith(f"for tensorrt-rtx {trt.__version__} on a GPU")
-    (sidecar,) = PlanCache(target.folder).folder.glob("*.json")
+    (sidecar,) = PlanCache(tmp_path / "plans").folder.glob("*.json")
     assert lines[1:3] == [f"  key {sidecar.stem}", f"  sidecar {sidecar}"]
     assert json.loads(sidecar.read_text())["key"]["gpu"] == "a GPU"
 
 
 def test_the_files_for_tensorrt_are_taken_and_no_others() -> None:
     with opened(SHIPPED / "restyle") as served:
-        found = command.variants_of(served, None)
+        found = command.candidates_of(served, None)
         assert [each.precision for each in found] == ["fp32", "fp16", "int8"]
-        assert [each.form for each in found] == ["", "", "s8s8"]
-        assert [each.precision for each in command.variants_of(served, ["fp16"])] == ["fp16"]
+        assert [each.variant.form for each in found] == ["", "", "s8s8"]
+        assert [each.precision for each in command.candidates_of(served, ["fp16"])] == ["fp16"]
         assert command.profiles_of(served, None) == served.files.profiles
     with opened(SHIPPED / "identity") as served:
         with pytest.raises(ExportError, match="identity has no int8 file for TensorRT"):
-            command.variants_of(served, ["int8"])
+            command.candidates_of(served, ["int8"])
 
 
 def test_sizes_that_were_given_can_be_put_into_model_toml(model: Path) -> None:
