@@ -1,0 +1,1 @@
+"""What is checked on a machine with a GPU; run by ``python -m deploy.gpu_acceptance``."""
