@@ -30,9 +30,9 @@ LENGTHS = (1, 2, 3, 7)
 """Batches that are compared, beside the largest that is allowed."""
 STEPS = 3
 """Runs of each stream where there are states to carry."""
-COMPARE_S = 1.5
+COMPARE_S = 1.0
 """Most time for comparing; a model that takes longer is not batched."""
-MEASURE_S = 0.8
+MEASURE_S = 0.5
 """Time for measuring, but for one round at least: a model waits for it before its first frame."""
 MOST_ROUNDS = 9
 CLOSE = (1.0, 1.5)

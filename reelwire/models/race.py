@@ -15,7 +15,7 @@ from reelwire.models.sample import Sample
 from reelwire.models.spec import ModelSpec
 
 ROUNDS = 15
-BUDGET_S = 1.2
+BUDGET_S = 0.9
 """For all runs of a race together; what is under way is not broken off."""
 SIZES = ((360, 640), (144, 256), (64, 96))
 """Height and width of the frame that is run, the first that fits into the budget. Noise: no part of it is
