@@ -20,16 +20,16 @@ FILES = frozenset(
 
 @contextmanager
 def new_model_folder(models: Path, name: str) -> Iterator[Path]:
-    """An empty folder to write a model into. It appears as ``models/name`` when the block ends without an
-    error, in the place of an older model; until then that one stays. ExportError: something else is there, or
-    services would refuse the model."""
+    """An empty folder to write a model into, or one version of it: ``models`` is then the model's folder. It
+    appears as ``models/name`` when the block ends without an error, in the place of an older one; until then
+    that one stays. ExportError: something else is there, or services would refuse the model."""
     final = models / name
     check_replaceable(final)
     models.mkdir(parents=True, exist_ok=True)
     # A name that begins with a dot is no model's, and one file system makes the renaming atomic.
     with tempfile.TemporaryDirectory(prefix=".export-", dir=models) as aside:
-        half = Path(aside) / name
-        half.mkdir()
+        half = Path(aside) / models.absolute().name / name  # a version's folder is known by the one above
+        half.mkdir(parents=True)
         yield half
         problem = explain(half).problem
         if problem:

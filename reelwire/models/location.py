@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,20 +57,33 @@ def graph_in(folder: Path) -> Path | None:
 
 
 def locate(path: Path) -> ModelLocation:
-    """One model, from its folder or its .onnx file. InputNotFound, ModelUnusable: there is none."""
+    """One model, from its folder, the folder of one version, or its .onnx file. InputNotFound, ModelUnusable:
+    there is none."""
     if not path.exists():
         raise InputNotFound(f"no model {path}")
+    if path.name == GRAPH_NAME and path.is_file():
+        path = path.absolute().parent
     if path.is_file():
         beside = path.parent / MANIFEST_NAME
-        alone = path.name == GRAPH_NAME or graph_or_none(path.parent) == path
-        manifest = beside if alone else path.with_suffix(".toml")
-        name = path.parent.name if path.name == GRAPH_NAME else path.stem
-        return ModelLocation(name, "", path, manifest)
+        manifest = beside if graph_or_none(path.parent) == path else path.with_suffix(".toml")
+        return ModelLocation(path.stem, "", path, manifest)
     graph = graph_in(path)
     if graph is None:
         others = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
         raise ModelUnusable(f"{path} has no {GRAPH_NAME}; it holds {others}: export the model to ONNX")
-    return ModelLocation(path.name, "", graph, path / MANIFEST_NAME)
+    whole = path.absolute()
+    if _name_said_in(path / MANIFEST_NAME) == whole.parent.name != whole.name:
+        return ModelLocation(whole.parent.name, whole.name, graph, path / MANIFEST_NAME)
+    return ModelLocation(whole.name, "", graph, path / MANIFEST_NAME)
+
+
+def _name_said_in(manifest: Path) -> str | None:
+    """What tells the folder of a version from that of a model; what is wrong with it is for others to say."""
+    try:
+        name = tomllib.loads(manifest.read_text(encoding="utf-8")).get("name")
+    except (OSError, ValueError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def graph_or_none(folder: Path) -> Path | None:

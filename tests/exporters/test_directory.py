@@ -106,3 +106,10 @@ def test_ctrl_c_between_the_two_renames_leaves_the_older_model(
         export(tmp_path)
     assert everything(tmp_path) == WHOLE
     assert (tmp_path / "net" / "model.onnx").read_bytes() == older
+
+
+def test_one_version_of_a_model_is_replaced_in_its_own_folder(tmp_path: Path) -> None:
+    with new_model_folder(tmp_path / "net", "2") as folder:
+        graphs.gain(folder / "model.onnx")
+        (folder / "model.toml").write_text('name = "net"\nversion = "2"\n')
+    assert everything(tmp_path) == ["net", "net/2", "net/2/model.onnx", "net/2/model.toml"]

@@ -13,6 +13,8 @@ from reelwire.engines.graph import sha256_of
 from reelwire.errors import ModelUnusable
 from reelwire.metrics import REGISTRY
 from reelwire.models import ModelLibrary
+from reelwire.models.loading import read_files
+from reelwire.models.location import locate
 from reelwire.models.watcher import Watcher
 from tests.reelwire.models import graphs
 
@@ -204,3 +206,16 @@ def test_a_better_engine_is_for_new_streams_alone_and_the_old_one_is_freed_with_
     assert len(loaded) == 1, "whoever renews it knows"
     library.close()
     assert library.renew(key) is None, "nothing is loaded any more"
+
+
+def test_a_versions_own_folder_can_be_named_where_one_model_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = graphs.gain(tmp_path / "net" / "2" / "model.onnx").parent
+    (folder / "model.toml").write_text('name = "net"\n')
+    monkeypatch.chdir(folder)
+    for path in (folder, folder / "model.onnx", Path("."), Path("model.onnx")):
+        files = read_files(locate(path))
+        assert (files.location.name, files.version) == ("net", "2")
+    monkeypatch.chdir(graphs.gain(tmp_path / "other" / "model.onnx").parent)
+    assert locate(Path(".")).name == "other"
