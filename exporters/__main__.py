@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 SUBCOMMANDS = {
     "onnx": "a checkpoint of a training → a model folder, compared with PyTorch before it is written",
     "precision": "adds fp16 and int8 to a model folder, with their measured likeness",
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:  # who read has enough; what is buffered must not be tried again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
     return status
 
 

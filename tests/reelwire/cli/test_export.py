@@ -71,9 +71,19 @@ def test_an_export_that_is_interrupted_leaves_the_folder_as_it_was(tmp_path: Pat
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     calibrate = ("--calibrate", CLIP, "--size", "1920x1080", "--frames", "200")
     with started("export", "precision", folder, "--fp16", *calibrate) as process:
-        until("the folder beside it", lambda: bool(list(tmp_path.glob(".export-*/identity/model.toml"))))
+        until("the folder beside it", lambda: bool(list(tmp_path.glob(".export-*/*/identity/model.toml"))))
         process.send_signal(number)
         done = finish(process)
     assert (done.status, done.err) == (130, "interrupted\n")
     assert names_in(tmp_path) == ["identity"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_reader_that_has_enough_ends_an_export_in_silence() -> None:
+    with started("export", "inspect", SHIPPED / "identity", "--no-compile") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(LIMIT_S) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stdout = None  # nothing is left to read at the end
