@@ -21,6 +21,7 @@ from pathlib import Path
 from bench.models import CLIP, decode
 from bench.report import percentile, say
 from bench.table import Gate, Key, Sample, Table, missed
+from exporters.sizes import size_of
 from reelwire.engines import Engine, open_engine
 from reelwire.engines.backend import Array, EngineOptions
 from reelwire.engines.registry import CPU_BACKENDS, REFERENCE, backend
@@ -147,7 +148,7 @@ def read_command_line(arguments: Sequence[str] | None = None) -> argparse.Namesp
     add("--rounds", type=int, default=5, help="measured rounds of each engine")
     add("--seconds", type=float, default=2.0, help="of one engine in one round")
     add("--threads", type=int, default=2, help="of one inference")
-    add("--size", default="640x360", help="WIDTHxHEIGHT of the frames")
+    add("--size", type=size_of, default="640x360", help="WIDTHxHEIGHT of the frames")
     add("--model", default="restyle", help="a model that ships")
     add("--clip", type=Path, default=CLIP)
     given = parser.parse_args(arguments)
@@ -155,7 +156,7 @@ def read_command_line(arguments: Sequence[str] | None = None) -> argparse.Namesp
         parser.error("--rounds and --threads are at least 1 and --seconds above 0")
     if not (SHIPPED / given.model / "model.onnx").is_file():
         parser.error(f'model "{given.model}" is not in {SHIPPED}')
-    width, height = (int(part) for part in given.size.split("x"))
+    height, width = given.size
     given.work = Work(given.model, width, height, given.seconds, given.threads)
     return given
 

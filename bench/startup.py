@@ -20,6 +20,7 @@ from fractions import Fraction
 import numpy as np
 
 from bench.report import Report, Row, say
+from exporters.sizes import size_of
 from reelwire.cli.group import running_services
 from reelwire.client import connect
 from reelwire.errors import ReelwireError
@@ -83,12 +84,12 @@ def read_command_line(arguments: Sequence[str] | None = None) -> argparse.Namesp
     add = parser.add_argument
     add("--json", action="store_true", help="print JSON")
     add("--rounds", type=int, default=5, help="of two starts each")
-    add("--size", default="640x360", help="WIDTHxHEIGHT of the frame")
+    add("--size", type=size_of, default="640x360", help="WIDTHxHEIGHT of the frame")
     add("--model", default="restyle", help="what runs it")
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error("--rounds is at least 1")
-    width, height = (int(part) for part in given.size.split("x"))
+    height, width = given.size
     given.video = VideoFormat(width, height, Fraction(1, 25))
     return given
 

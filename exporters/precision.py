@@ -23,6 +23,8 @@ from exporters.errors import ExportError
 from exporters.sizes import size_of
 
 FRAMES = 18
+LEAST_FRAMES = 3
+"""To calibrate on, to choose by and to measure with."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,7 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; 0 on success, 1 with one line on stderr."""
-    given = build_parser().parse_args(arguments)
+    parser = build_parser()
+    given = parser.parse_args(arguments)
+    if given.frames < LEAST_FRAMES:
+        parser.error(f"--frames {given.frames}: expected {LEAST_FRAMES} at least")
     from exporters.variants import Wishes, add_variants
 
     wishes = Wishes(

@@ -156,3 +156,13 @@ def test_a_clip_that_cannot_be_used_is_said_in_one_line(
 def test_a_folder_without_a_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path), "--fp16"]) == 1
     assert "has no model.onnx" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("frames", ["0", "-1", "2"])
+def test_too_few_frames_are_refused_before_anything_is_read(
+    frames: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), "--int8", "--frames", frames])
+    assert ended.value.code == 2
+    assert f"--frames {frames}: expected 3 at least" in capsys.readouterr().err
