@@ -151,7 +151,7 @@ class ModelLibrary:
             except ModelUnusable as error:
                 problem = problem or error
                 if len(locations) > 1:
-                    self._refuse(location, location.stamp, error)
+                    self._refuse(location, location.stamp, error, "an older version is looked for")
                 continue
             with self._lock:
                 self._offered.setdefault(location.name, location)
@@ -227,7 +227,7 @@ class ModelLibrary:
         except ReelwireError as error:
             for model in made.values():
                 model.close()
-            self._refuse(location, stamp, error)
+            self._refuse(location, stamp, error, "what was offered goes on")
             return False
         with self._lock:
             self._loaded.update(made)
@@ -240,13 +240,13 @@ class ModelLibrary:
         log.info("model %s@%s is what new streams get from now on; running ones keep theirs", name, versions)
         return True
 
-    def _refuse(self, location: ModelLocation, stamp: Stamp, error: ReelwireError) -> None:
+    def _refuse(self, location: ModelLocation, stamp: Stamp, error: ReelwireError, then: str) -> None:
         with self._lock:
             if (location, stamp) in self._refused:
                 return
             self._refused.add((location, stamp))
         metrics.MODEL_VERSIONS.labels(location.name, "refused").inc()
-        log.error("%s is refused, what was offered goes on: %s", location.graph, error.message)
+        log.error("%s is refused, %s: %s", location.graph, then, error.message)
 
     def _key_of(self, model: LoadedModel) -> Key | None:
         """With the lock held."""
