@@ -121,7 +121,7 @@ class Stream:
         await self._caller.close()
         if self._error is not None and self._connection.pixels.shares:
             self._connection.sweeper.soon()
-        if self._rings.mapped:
+        if self._connection.pixels.shares:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._connection.copier, self._rings.close)
 

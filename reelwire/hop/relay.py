@@ -105,7 +105,7 @@ class Relay:
         """Not on the event loop: the memory of many frames goes back to the system."""
         if self._life.error is not None and self._rings.policy.shares:
             self._context.sweeper.soon()  # it may have ended by somebody's death
-        if self._rings.mapped:
+        if self._rings.policy.shares:
             await asyncio.get_running_loop().run_in_executor(self._context.copier, self._rings.close)
 
     async def _write_summary(self, carried: Carried) -> None:

@@ -7,6 +7,7 @@ the nonce in its own mapping: only the same memory shows it, never a copy of the
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,13 +48,19 @@ def pixel_policy(settings: Settings) -> PixelPolicy:
 
 @dataclass
 class StreamRings:
-    """``reader``: whose rings these are, a stage or "client"."""
+    """``reader``: whose rings these are, a stage or "client".
+
+    What touches the disk runs on other threads, and a stream may end meanwhile: nothing is made or mapped
+    once it is closed, or it would stay for as long as the process lives.
+    """
 
     reader: str
     policy: PixelPolicy
     own: Ring | None = None
     mapped: dict[str, MappedRing] = field(default_factory=dict)
     offered: tuple[config.Ring, ...] = ()
+    _closed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def folder(self) -> Path:
@@ -72,6 +79,10 @@ class StreamRings:
         not to be had, of which ``on_fallback`` is told. Touches the disk."""
         if not self.policy.shares:
             return None
+        with self._lock:
+            return None if self._closed else self._create(on_fallback, slots, size_bytes)
+
+    def _create(self, on_fallback: Callable[[str], None], slots: int, size_bytes: int) -> config.Ring | None:
         ring = None
         try:
             ring = Ring(self.folder, self.policy.ring_bytes)
@@ -92,6 +103,10 @@ class StreamRings:
 
     def give_up_own(self) -> None:
         """Nobody else can read it."""
+        with self._lock:
+            self._give_up_own()
+
+    def _give_up_own(self) -> None:
         if self.own is not None:
             del self.mapped[self.own.name]
             self.own.close()
@@ -107,8 +122,12 @@ class StreamRings:
 
     def map(self, offered: Iterable[config.Ring]) -> list[Attached]:
         """Maps what can be mapped, and introduces itself there. Touches the disk."""
+        with self._lock:
+            return [] if self._closed or not self.policy.shares else self._map(tuple(offered)[:MAX_RINGS])
+
+    def _map(self, offered: tuple[config.Ring, ...]) -> list[Attached]:
         introduced = []
-        for ring in tuple(offered)[:MAX_RINGS] if self.policy.shares else ():
+        for ring in offered:
             try:
                 mapped = MappedRing.open(self.folder, ring.name, ring.token)
             except PermissionError as error:
@@ -149,10 +168,13 @@ class StreamRings:
             self.own.unlink()
 
     def close(self) -> None:
-        """Lets go of all. Views that somebody still holds stay good."""
-        if self.own is not None:
-            self.own.close()
-        for ring in self.mapped.values():
-            ring.close()
-        self.own, self.offered = None, ()
-        self.mapped.clear()
+        """Lets go of all, and of what another thread is just making. Views that somebody still holds stay
+        good."""
+        with self._lock:
+            self._closed = True
+            if self.own is not None:
+                self.own.close()
+            for ring in self.mapped.values():
+                ring.close()
+            self.own, self.offered = None, ()
+            self.mapped.clear()

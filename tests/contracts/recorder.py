@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from reelwire.hop.channels import process_path
+from reelwire.hop.channels import process_path, send
 from reelwire.server import Service
 from reelwire.stage import StageFactory
 from reelwire.testing import addresses_of, loopback
@@ -40,9 +40,12 @@ async def recorded(stage: str, address: str, sizes: Sizes) -> AsyncIterator[str]
         call = channel.stream_stream(process_path(stage))()
 
         async def pass_on() -> None:
+            connected = False
             async for data in requests:
                 there.append(len(data))
-                await call.write(data)
+                connected = await send(call, data, connected=connected)
+                if not connected:  # the other end has ended it: what it said is still read
+                    return
             await call.done_writing()
 
         passing = asyncio.create_task(pass_on())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from weakref import WeakMethod
 
@@ -13,6 +15,7 @@ import pytest
 from reelwire.errors import BadSlot
 from reelwire.hop.ring import Filled, Ring
 from reelwire.hop.ring_file import HEADER_BYTES, MAX_SLOTS, create, sweep
+from reelwire.hop.rings import PixelPolicy, StreamRings
 from reelwire.hop.slots import MappedRing, SlotView, slot_behind
 from reelwire.media import Pixels
 from reelwire.testing import IdentityFactory, loopback
@@ -168,3 +171,41 @@ def test_what_is_written_into_an_empty_slot_lies_there_and_keeps_it_for_as_long_
     ring.close()
     assert np.array_equal(picture.reshape(-1), noise(3, 6000)), "its memory stays after the ring"
     del picture
+
+
+class SlowRing(Ring):
+    """A ring that takes its time to reserve memory."""
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    def reserve(self, slots: int, size_bytes: int) -> None:
+        self.begun.set()
+        assert self.go_on.wait(60)
+        super().reserve(slots, size_bytes)
+
+
+def test_a_ring_that_is_being_made_while_its_stream_ends_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelwire.hop.rings.Ring", SlowRing)
+    streams = StreamRings("generator", PixelPolicy(folder=tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.submit(streams.create, pytest.fail, 2, 4096)
+        assert SlowRing.begun.wait(60)
+        closed = pool.submit(streams.close)
+        SlowRing.go_on.set()
+        closed.result(60)
+        made.result(60)
+    assert list(tmp_path.iterdir()) == []
+    assert streams.create(pytest.fail, 2, 4096) is None, "the stream has ended"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_mapped_for_a_stream_that_has_ended(tmp_path: Path) -> None:
+    owner, reader = (StreamRings(name, PixelPolicy(folder=tmp_path)) for name in ("generator", "editor"))
+    ring = owner.create(pytest.fail, 2, 4096)
+    assert ring is not None
+    reader.close()
+    assert reader.take([ring]) == []
+    assert reader.mapped == {}
+    owner.close()
