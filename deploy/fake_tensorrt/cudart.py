@@ -59,7 +59,8 @@ def _call(function: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, 
         with self._device.lock:
             failure = self._device.failures.pop(function.__name__, "")
             if failure:
-                return (cudaError_t[failure], None)
+                self._last = cudaError_t[failure]
+                return (self._last, None)
             return function(self, *arguments)
 
     return run
@@ -76,6 +77,7 @@ class FakeCudart:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._recorded: dict[int, list[Task]] = {}
+        self._last = cudaError_t.cudaSuccess
 
     @_call
     def cudaMalloc(self, size: int) -> tuple[Any, ...]:
@@ -103,7 +105,8 @@ class FakeCudart:
 
     @_call
     def cudaGetLastError(self) -> tuple[Any, ...]:
-        return OK
+        last, self._last = self._last, cudaError_t.cudaSuccess
+        return (last,)
 
     @_call
     def cudaStreamCreateWithFlags(self, flags: int) -> tuple[Any, ...]:

@@ -158,7 +158,6 @@ class Binding:
         try:
             self._graph = self._cuda.end_capture(self._stream)
         except CudaFailed as error:
-            self._cuda.call("cudaGetLastError")
             self._unrecordable(str(error))
             return
         self.captures += 1

@@ -66,18 +66,22 @@ class Cuda:
     def end_capture(self, stream: Any) -> Any:
         """What was recorded, ready to be launched. Ended by ``end_graph``. CudaFailed: something in between
         cannot be recorded; nothing of it ran."""
-        graph = self.call("cudaStreamEndCapture", stream)
         try:
-            return self.call("cudaGraphInstantiate", graph, 0)
-        finally:
-            self.call("cudaGraphDestroy", graph)
+            graph = self.call("cudaStreamEndCapture", stream)
+            try:
+                return self.call("cudaGraphInstantiate", graph, 0)
+            finally:
+                self.call("cudaGraphDestroy", graph)
+        except CudaFailed:
+            self._forget_error()
+            raise
 
     def give_up_capture(self, stream: Any) -> None:
         """Ends a capture that failed, whatever it says of itself, and forgets what it recorded."""
         status, graph = self._cudart.cudaStreamEndCapture(stream)
         if int(status) == 0 and graph is not None:
             self.call("cudaGraphDestroy", graph)
-        self._cudart.cudaGetLastError()  # an error of the capture is no error of the next call
+        self._forget_error()
 
     def launch(self, graph: Any, stream: Any) -> None:
         """Queues all that was recorded."""
@@ -86,3 +90,8 @@ class Cuda:
     def end_graph(self, graph: Any) -> None:
         """Frees it."""
         self.call("cudaGraphExecDestroy", graph)
+
+    def _forget_error(self) -> None:
+        """An error of a capture is no error of what comes after. The status that this call gives is that
+        error, so it is not checked."""
+        self._cudart.cudaGetLastError()
