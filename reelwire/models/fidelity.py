@@ -14,9 +14,9 @@ SAME_DB = 120.0
 
 def psnr_db(reference: Array, got: Array) -> float:
     """Peak signal-to-noise ratio in dB, at most ``SAME_DB``. The peak is the range of the reference,
-    ``max - min``, at least the largest magnitude's thousandth; -inf where ``got`` is not finite or of another
-    shape."""
-    if reference.shape != got.shape or not np.isfinite(got).all():
+    ``max - min``, at least the largest magnitude's thousandth; -inf where either is not finite or they
+    are of two shapes."""
+    if reference.shape != got.shape or not (np.isfinite(got).all() and np.isfinite(reference).all()):
         return -np.inf
     wanted, given = reference.astype(np.float64), got.astype(np.float64)
     if not wanted.size:
@@ -33,12 +33,14 @@ def least_psnr_db(reference: Mapping[str, Array], got: Mapping[str, Array]) -> f
 
 
 def max_abs_error(reference: Mapping[str, Array], got: Mapping[str, Array]) -> float:
-    """The largest absolute difference of any output; inf where one is missing, not finite or of another
-    shape."""
+    """The largest absolute difference of any output; inf where one is missing, of another shape, or
+    either is not finite."""
     worst = 0.0
     for name, wanted in reference.items():
         given = got.get(name)
-        if given is None or given.shape != wanted.shape or not np.isfinite(given).all():
+        if given is None or given.shape != wanted.shape:
+            return np.inf
+        if not (np.isfinite(given).all() and np.isfinite(wanted).all()):
             return np.inf
         if wanted.size:
             worst = max(worst, float(np.abs(wanted.astype(np.float64) - given.astype(np.float64)).max()))
