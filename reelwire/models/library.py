@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,16 +48,25 @@ class ModelLibrary:
     """Finds and loads models by name. Safe for many threads; each model is loaded once and shared.
 
     ``folders``: the first that has a name decides; the models that ship come last. ``threads`` of one
-    inference; 0: all cores. ``batch``: whether runs of different streams may be one inference.
+    inference; 0: all cores. ``batch``: whether runs of different streams may be one inference. ``default``:
+    what a model runs on where a stream does not say; a version that cannot is refused.
     """
 
-    def __init__(self, folders: Sequence[Path], *, threads: int = 1, batch: BatchOptions = UNBATCHED) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        threads: int = 1,
+        batch: BatchOptions = UNBATCHED,
+        default: Wanted = DEFAULT,
+    ) -> None:
         for folder in folders:
             if not folder.is_dir():
                 raise BadParameter(f"model folder {folder} does not exist; correct REELWIRE_MODEL_PATH")
         self._folders = (*folders, SHIPPED)
         self._threads = threads
         self._batch = batch
+        self._default = default
         self._entries = Entries(threads)
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
@@ -76,13 +86,14 @@ class ModelLibrary:
         locations = [location for name in sorted(models) for location in reversed(models[name])]
         return tuple(self._entries.of(location) for location in locations)
 
-    def open(self, name: str, wanted: Wanted = DEFAULT) -> LoadedModel:
+    def open(self, name: str, wanted: Wanted | None = None) -> LoadedModel:
         """The model "name" (the version that is offered) or "name@version", on what was asked for. It stays
         loaded until it is given back with ``release``.
 
         UnknownModel: no such name or version. ModelUnusable: it is there and cannot be used; the message says
         why. BackendMissing, DeviceMissing, BadParameter: the backend.
         """
+        wanted = wanted or self._default
         wanted.check()
         name, at, version = name.partition("@")
         models = find_models(self._folders)
@@ -149,6 +160,8 @@ class ModelLibrary:
             try:
                 model = self._take(location, wanted)
             except ModelUnusable as error:
+                if wanted != self._default and self._runs_otherwise(location):
+                    raise  # it lacks what this stream asks for, others are served by it
                 problem = problem or error
                 if len(locations) > 1:
                     self._refuse(location, location.stamp, error, "an older version is looked for")
@@ -159,14 +172,30 @@ class ModelLibrary:
         assert problem is not None
         raise problem
 
+    def _runs_otherwise(self, location: ModelLocation) -> bool:
+        """It can be used by who asks for nothing of their own: then it is what is offered."""
+        try:
+            model = self._take(location, self._default)
+        except ReelwireError:
+            return False
+        with self._lock:
+            self._offered.setdefault(location.name, location)
+        self.release(model)
+        return True
+
     def _take(self, location: ModelLocation, wanted: Wanted) -> LoadedModel:
         with self._lock:
-            first = Key(location, self._stamps.setdefault(location, location.stamp), wanted)
+            stamp = self._stamps.setdefault(location, location.stamp)
+        return self._hold(Key(location, stamp, wanted))
+
+    def _hold(self, first: Key) -> LoadedModel:
+        """One more user of what new streams get of this key of turn 0, which is loaded once."""
+        with self._lock:
             key = replace(first, turn=self._turns.get(first, 0))
             own_lock = self._locks.setdefault(key, threading.Lock())
+            self._users[key] += 1  # from here on it is not freed, nor its lock
         with own_lock:  # another model's loading does not wait for this one
             with self._lock:
-                self._users[key] += 1
                 model = self._loaded.get(key)
             if model is None:
                 model = self._load_counted(key)
@@ -219,25 +248,25 @@ class ModelLibrary:
         with self._lock:
             now = (old, self._stamps.get(old))
             ways = {key.wanted for key in self._loaded if (key.location, key.stamp) == now}
-        made: dict[Key, LoadedModel] = {}
-        try:
-            for wanted in sorted(ways, key=repr):
-                key = Key(location, stamp, wanted)
-                made[key] = self._load(key)
-        except ReelwireError as error:
-            for model in made.values():
-                model.close()
-            self._refuse(location, stamp, error, "what was offered goes on")
-            return False
-        with self._lock:
-            self._loaded.update(made)
-            self._stamps[location] = stamp
-            self._offered[name] = location
-        versions = ", ".join(sorted({model.version for model in made.values()}))
-        for key, model in made.items():
-            self._on_loaded(key, model)
+        versions: set[str] = set()
+        with ExitStack() as held:
+            try:
+                for wanted in sorted(ways, key=repr):  # a stream may have named this version before
+                    model = self._hold(Key(location, stamp, wanted))
+                    held.callback(self.release, model)
+                    versions.add(model.version)
+            except ReelwireError as error:
+                self._refuse(location, stamp, error, "what was offered goes on")
+                return False
+            with self._lock:
+                self._stamps[location] = stamp
+                self._offered[name] = location
         metrics.MODEL_VERSIONS.labels(name, "offered").inc()
-        log.info("model %s@%s is what new streams get from now on; running ones keep theirs", name, versions)
+        log.info(
+            "model %s@%s is what new streams get from now on; running ones keep theirs",
+            name,
+            ", ".join(sorted(versions)),
+        )
         return True
 
     def _refuse(self, location: ModelLocation, stamp: Stamp, error: ReelwireError, then: str) -> None:

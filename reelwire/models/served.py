@@ -20,7 +20,12 @@ class ServedModels:
     def __init__(self, settings: Settings) -> None:
         """BadParameter: a model folder is missing."""
         folders = [Path(part) for part in settings.model_path.split(":") if part]
-        self.library = ModelLibrary(folders, threads=settings.engine_threads, batch=BatchOptions.of(settings))
+        self.library = ModelLibrary(
+            folders,
+            threads=settings.engine_threads,
+            batch=BatchOptions.of(settings),
+            default=Wanted(settings.backend, settings.precision),
+        )
         self._building = PlanBuilding(self.library)
         self._watcher = Watcher(self.library, settings.model_poll_s)
 

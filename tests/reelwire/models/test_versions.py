@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from reelwire.engines.graph import sha256_of
+from reelwire.engines.select import Wanted
 from reelwire.errors import ModelUnusable
 from reelwire.metrics import REGISTRY
 from reelwire.models import ModelLibrary
@@ -219,3 +220,34 @@ def test_a_versions_own_folder_can_be_named_where_one_model_is_asked_for(
         assert (files.location.name, files.version) == ("net", "2")
     monkeypatch.chdir(graphs.gain(tmp_path / "other" / "model.onnx").parent)
     assert locate(Path(".")).name == "other"
+
+
+def test_a_version_that_a_stream_named_before_it_is_offered_is_loaded_once_and_freed(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    old = library.open("net")
+    version(tmp_path, "2")
+    named = library.open("net@2")
+    look_twice(library)
+    assert library.open("net") is named
+    for model in (named, named):
+        library.release(model)
+    freed = weakref.ref(named.engine)
+    del named, model
+    version(tmp_path, "3")
+    look_twice(library)
+    gc.collect()
+    assert freed() is None, "nobody uses it and it is not offered"
+    library.release(old)
+    library.close()
+
+
+def test_what_one_stream_asks_for_and_a_version_lacks_refuses_it_for_nobody_else(tmp_path: Path) -> None:
+    version(tmp_path, "1")
+    version(tmp_path, "2")
+    library, before = ModelLibrary([tmp_path]), counted("refused")
+    with pytest.raises(ModelUnusable, match="int8"):
+        library.open("net", Wanted("onnxruntime", "int8"))
+    assert library.open("net").version == "2"
+    assert counted("refused") == before
+    library.close()
