@@ -44,6 +44,7 @@ class EngineMove:
             model.load(running.save())
         except (ReelwireError, NotInTime) as error:
             why = error.message if isinstance(error, ReelwireError) else f"not loaded within {LOAD_S:g} s"
+            _abandon(coming)
             self._notice(
                 Notice.KIND_WARNING, f"the engine stays {running.engine_words}, the other failed: {why}"
             )
@@ -62,8 +63,13 @@ class EngineMove:
             return
         _, coming = self._ahead
         self._ahead = None
-        coming.cancel()
-        coming.add_done_callback(_close_made)
+        _abandon(coming)
+
+
+def _abandon(coming: Future[FrameModel]) -> None:
+    """Nobody takes it: it is closed, also where it is made only after this."""
+    coming.cancel()
+    coming.add_done_callback(_close_made)
 
 
 def _close_made(coming: Future[FrameModel]) -> None:

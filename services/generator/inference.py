@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import numpy as np
 
@@ -37,8 +37,13 @@ class FrameModel:
         columns = cut_axis(width, self._input.width or width)
         self._grid = TileGrid(rows, columns, self._spec.scale)
         self._tile = (rows.tile, columns.tile)
-        self._runners = [StatefulRunner(model) for _ in self._grid.corners]
-        self._check_size()
+        self._runners: list[StatefulRunner] = []
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            for _ in self._grid.corners:
+                self._runners.append(StatefulRunner(model))
+            self._check_size()
+            undo.pop_all()
 
     def run(self, frames: Pixels, pts: int) -> Pixels:
         """(W, H, W, 3) uint8 RGB → (T, H * scale, W * scale, 3); ``pts`` is named in errors.

@@ -1,13 +1,20 @@
 """A running stream moves to another engine when a Control says so, and only then."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from reelwire.engines.select import usable_backends
-from reelwire.errors import BadParameter
+from reelwire.engines.backend import EngineStream
+from reelwire.engines.select import Wanted, usable_backends
+from reelwire.engines.wrapper import WrappedEngine
+from reelwire.errors import BadParameter, OutsideShapeProfile
+from reelwire.models import LoadedModel, ModelLibrary
 from reelwire.v1.pipeline_pb2 import Control, EngineChange
+from services.generator.engine_change import EngineMove
+from services.generator.inference import FrameModel
 from tests.reelwire.models import graphs
 from tests.services.generator.streams import (
     NextStage,
@@ -118,3 +125,52 @@ def test_a_move_that_is_never_reached_leaves_nothing_behind(tmp_path: Path) -> N
     opened.stage.control(engine_from(1001, "onnxruntime"))
     whole_stream(opened, clip(3, HEIGHT, WIDTH))
     generator.close()
+
+
+class StreamCounter(WrappedEngine):
+    """Knows its streams that are not closed."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__(model.engine)
+        self.left: list[EngineStream] = []
+
+    def stream(self, states: Mapping[str, str]) -> EngineStream:
+        made, left = super().stream(states), self.left
+        left.append(made)
+        free = made.close
+
+        def close() -> None:
+            free()
+            if made in left:
+                left.remove(made)
+
+        made.close = close  # type: ignore[method-assign]
+        return made
+
+
+def test_a_move_whose_state_does_not_fit_leaves_no_stream_of_the_other_engine(tmp_path: Path) -> None:
+    for shift, name in enumerate(("one", "other")):
+        graphs.gain(tmp_path / name / "model.onnx", shift=shift + 1)
+    library, notices = ModelLibrary([tmp_path]), NextStage()
+    other = library.open("other", Wanted("onnxruntime", "fp32"))
+    counter = StreamCounter(other)
+    running = FrameModel(library.open("one", Wanted("onnxruntime", "fp32")), HEIGHT, WIDTH)
+    move = EngineMove(lambda _: FrameModel(replace(other, engine=counter), HEIGHT, WIDTH), notices.notice)
+    move.ask(0, EngineChange(backend="onnxruntime"))
+    assert move.due(0, running) is running
+    assert "the other failed" in notices.notices[0]
+    move.close()
+    assert counter.left == []
+    library.close()
+
+
+def test_a_size_that_a_model_does_not_take_leaves_no_stream_of_its_engine(tmp_path: Path) -> None:
+    graphs.gain(tmp_path / "model" / "model.onnx")
+    (tmp_path / "model" / "model.toml").write_text("[input]\nmax_size = 64\n")
+    library = ModelLibrary([tmp_path])
+    model = library.open("model")
+    counter = StreamCounter(model)
+    with pytest.raises(OutsideShapeProfile):
+        FrameModel(replace(model, engine=counter), 128, 128)
+    assert counter.left == []
+    library.close()
