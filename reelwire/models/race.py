@@ -46,16 +46,19 @@ class Work:
     """Runs of one engine on the same input, state carried from each to the next."""
 
     def __init__(self, engine: Engine, spec: ModelSpec, feeds: Mapping[str, Array]) -> None:
-        self._runner = StatefulRunner(Runner(engine, spec))
+        self._model = Runner(engine, spec)
+        self._runner: StatefulRunner | None = None
         self._feeds = feeds
 
     def run(self) -> Outputs:
-        """One. Raises as ``StatefulRunner.run``."""
+        """One. Raises as ``StatefulRunner.run``, and as ``Engine.stream`` on the first."""
+        self._runner = self._runner or StatefulRunner(self._model)
         return self._runner.run(self._feeds)
 
     def close(self) -> None:
         """Frees what the engine keeps for it."""
-        self._runner.close()
+        if self._runner is not None:
+            self._runner.close()
 
 
 def feeds_of(
