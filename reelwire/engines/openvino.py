@@ -30,7 +30,7 @@ from reelwire.engines.backend import (
 from reelwire.engines.host_stream import HostStream
 from reelwire.engines.onnxruntime_session import version_of
 from reelwire.engines.signature import read_signature
-from reelwire.errors import BackendMissing, ModelUnusable
+from reelwire.errors import BackendMissing, ModelUnusable, Stalled
 from reelwire.threads import thread_count, usable_cores
 
 NAME = "openvino"
@@ -39,6 +39,8 @@ PLUGIN = "CPU"
 TELEMETRY = "openvino_telemetry"
 HINTS = {"bf16": "bf16"}
 """What is computed in, by precision; all else computes in f32 what the file leaves in float."""
+MAX_WAIT_S = 600.0
+"""For an inference of another stream to end: longer than any frame takes, the runtime hangs."""
 _importing = threading.Lock()
 # Where an error of OpenVINO was raised, not what it says.
 _PLACES = re.compile(
@@ -107,7 +109,8 @@ class OpenVinoEngine:
         self._streams = streams
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """One inference; see ``Engine.run``. Waits where as many are under way as the cores hold."""
+        """One inference; see ``Engine.run``. Waits where as many are under way as the cores hold; Stalled:
+        for ``MAX_WAIT_S``."""
         check_inputs(self.inputs, inputs)
         with self._request() as request:
             try:
@@ -133,7 +136,12 @@ class OpenVinoEngine:
     def _request(self) -> Iterator[Any]:
         if not self._streams:
             raise ModelUnusable("the engine is closed")
-        request = self._requests.get()
+        try:
+            request = self._requests.get(timeout=MAX_WAIT_S)
+        except queue.Empty:
+            raise Stalled(
+                f"{self._streams} inferences have not ended for {MAX_WAIT_S:g} s; OpenVINO hangs"
+            ) from None
         try:
             yield request
         finally:
