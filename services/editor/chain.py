@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -117,10 +118,11 @@ class EffectStage(PassThrough):
             link.load({k.removeprefix(prefix): saved[k] for k in saved if k.startswith(prefix)})
 
     def close(self) -> None:
-        """Frees what the effects hold."""
-        for link in self._links:
-            link.effect.close()
-        self._release()
+        """Frees what the effects hold, also after one of them failed to."""
+        with ExitStack() as freeing:
+            freeing.callback(self._release)
+            for link in self._links:
+                freeing.callback(link.effect.close)
 
     def _check(self, frames: Frames) -> None:
         taken = self._tracks.taken

@@ -43,7 +43,11 @@ class Matte:
         self._failures = Failures(place, effect)
         self._before: Mask | None = None
         self._before_s = Fraction(0)
-        _mask_in(self._model.try_once(), self.model.name)
+        try:
+            _mask_in(self._model.try_once(), self.model.name)
+        except BaseException:
+            self._model.close()
+            raise
 
     @property
     def model(self) -> LoadedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,16 +81,18 @@ class EditorFactory:
             choose(self.kinds, effect.name)  # all names, before anything is loaded
         offer = _picture_offer(opening.offers)
         links: list[Link] = []
-        leases = self._models.leases(partial(opening.notice, Notice.KIND_MODEL_READY))
-        try:
+        with ExitStack() as undo:
+            leases = self._models.leases(partial(opening.notice, Notice.KIND_MODEL_READY))
+            undo.callback(leases.close)
             for index, effect in enumerate(wanted):
-                links.append(self._link(index, effect, links, Entered(offer, opening, leases)))
-            return self._opened(opening, offer, links, leases)
-        except BaseException:
-            for link in links:
-                link.effect.close()
-            leases.close()
-            raise
+                link = self._link(index, effect, links, Entered(offer, opening, leases))
+                undo.callback(link.effect.close)
+                links.append(link)
+                made = _sized(replace(offer.video, layout=PixelLayout.RGB24), link.size)
+                _check_size(replace(offer, format=made), effect.name, self._settings)
+            opened = self._opened(opening, offer, links, leases)
+            undo.pop_all()  # the stage gives back from here on
+        return opened
 
     def close(self) -> None:
         """Frees all models."""
@@ -104,16 +107,18 @@ class EditorFactory:
             return stream.leases.open(name, self._wanted)
 
         place = Place(video, self._assets, open_model, stream.opening.notice)
-        link = Link(choose(self.kinds, effect.name), index, place, values_of(effect.params))
-        _check_size(replace(offer, format=_sized(video, link.size)), effect.name, self._settings)
-        return link
+        return Link(choose(self.kinds, effect.name), index, place, values_of(effect.params))
 
     def _opened(self, opening: Opening, offer: Offer, links: Sequence[Link], leases: Leases) -> Opened:
         taken = offer.settled(offer.layouts[0])
         video = _sized(replace(offer.video, layout=PixelLayout.RGB24), links[-1].size)
         even = video.width % 2 == 0 and video.height % 2 == 0
         given = replace(offer, format=video, layouts=EITHER if even else (PixelLayout.RGB24,))
-        models = {model.name: model.pinned(self.name) for link in links for model in link.effect.models()}
+        models = {
+            (model.name, model.version): model.pinned(self.name)
+            for link in links
+            for model in link.effect.models()
+        }
         offers = [given if each.track == offer.track else each for each in opening.offers]
         agreed = opening.negotiate(offers, models=list(models.values()))
         chosen = {each.track: each for each in agreed}

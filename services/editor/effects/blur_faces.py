@@ -67,7 +67,11 @@ class Effect(StreamEffect[Params, Params]):
             self._model = self.place.open_model(params.model)
         if params.detail not in self._detectors:
             detector = PictureModel(self._model, params.detail, self.place.size)
-            check_outputs(detector.try_once(), self._model.name)
+            try:
+                check_outputs(detector.try_once(), self._model.name)
+            except BaseException:
+                detector.close()
+                raise
             self._detectors[params.detail] = detector
         return params
 
