@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from reelwire.errors import InputNotFound, ModelUnusable
 from reelwire.models.manifest import MANIFEST_NAME, NAME_PATTERN
@@ -36,12 +37,16 @@ class ModelLocation:
 
     @property
     def stamp(self) -> Stamp:
-        """Changes when the files change."""
+        """Changes when the files change: all of a folder, as weights, variants and the sample are files of
+        their own, which may arrive after the graph."""
         found = []
-        for file in (self.graph, self.manifest):
-            with contextlib.suppress(OSError):  # missing, or just being replaced
-                status = file.stat()
-                found.append((str(file), status.st_mtime_ns, status.st_size))
+        with contextlib.suppress(OSError):  # missing, or just being replaced
+            whole = self.manifest.name == MANIFEST_NAME
+            for file in sorted(self.graph.parent.iterdir()) if whole else (self.graph, self.manifest):
+                with contextlib.suppress(OSError):
+                    status = file.stat()
+                    if S_ISREG(status.st_mode) and not file.name.startswith("."):
+                        found.append((str(file), status.st_mtime_ns, status.st_size))
         return tuple(found)
 
 

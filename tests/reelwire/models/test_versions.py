@@ -251,3 +251,21 @@ def test_what_one_stream_asks_for_and_a_version_lacks_refuses_it_for_nobody_else
     assert library.open("net").version == "2"
     assert counted("refused") == before
     library.close()
+
+
+def test_a_version_whose_files_arrive_one_after_the_other_is_offered_once_all_are_there(
+    tmp_path: Path,
+) -> None:
+    version(tmp_path, "1")
+    library = ModelLibrary([tmp_path])
+    library.open("net")
+    graph = version(tmp_path, "2")
+    with_sample(graph, shift=2)
+    late = (graph.parent / "sample.npz").read_bytes()
+    (graph.parent / "sample.npz").unlink()
+    look_twice(library)
+    assert library.open("net").version == "1"
+    (graph.parent / "sample.npz").write_bytes(late)
+    look_twice(library)
+    assert library.open("net").version == "2"
+    library.close()
