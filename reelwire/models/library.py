@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from reelwire import metrics
@@ -22,6 +22,7 @@ from reelwire.engines.select import Wanted
 from reelwire.errors import BadParameter, ModelUnusable, ReelwireError, UnknownModel
 from reelwire.models.batch_decision import UNBATCHED, BatchOptions
 from reelwire.models.entry import Entries, ModelEntry
+from reelwire.models.key import Key
 from reelwire.models.loading import LoadedModel, load_model, read_files
 from reelwire.models.location import ModelLocation, Stamp, find_models
 
@@ -29,16 +30,6 @@ log = logging.getLogger(__name__)
 DEFAULT = Wanted(REFERENCE)
 """Where nobody says: the same on every machine. Services say what their settings say."""
 SHIPPED = Path(__file__).parent / "shipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One loaded model. ``turn`` counts the engines that this version had for what was asked for."""
-
-    location: ModelLocation
-    stamp: Stamp
-    wanted: Wanted
-    turn: int = 0
 
 
 Found = Mapping[str, Sequence[ModelLocation]]
@@ -250,14 +241,17 @@ class ModelLibrary:
             ways = {key.wanted for key in self._loaded if (key.location, key.stamp) == now}
         versions: set[str] = set()
         with ExitStack() as held:
-            try:
-                for wanted in sorted(ways, key=repr):  # a stream may have named this version before
+            for wanted in sorted(ways, key=lambda way: (way != self._default, repr(way))):
+                try:  # a stream may have named this version before
                     model = self._hold(Key(location, stamp, wanted))
-                    held.callback(self.release, model)
-                    versions.add(model.version)
-            except ReelwireError as error:
-                self._refuse(location, stamp, error, "what was offered goes on")
-                return False
+                except ReelwireError as error:
+                    if not versions:  # what one stream named besides must not keep it from all others
+                        self._refuse(location, stamp, error, "what was offered goes on")
+                        return False
+                    log.warning("%s cannot run as %s: %s", location.graph, wanted, error.message)
+                    continue
+                held.callback(self.release, model)
+                versions.add(model.version)
             with self._lock:
                 self._stamps[location] = stamp
                 self._offered[name] = location

@@ -17,7 +17,8 @@ from reelwire.engines.registry import backend
 from reelwire.engines.tensorrt.backend import TensorRtBackend
 from reelwire.engines.tensorrt.builder_process import BuilderProcess
 from reelwire.errors import Cancelled, ReelwireError
-from reelwire.models.library import Key, ModelLibrary
+from reelwire.models.key import Key
+from reelwire.models.library import ModelLibrary
 from reelwire.models.loading import LoadedModel
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,23 +42,35 @@ class ServedModels:
 
 
 class Leases:
-    """The models that one stream uses, given back together when it ends. Opened by one thread at a time."""
+    """The models that one stream uses: each given back when the stream is done with it, all at its end."""
 
     def __init__(self, library: ModelLibrary, building: PlanBuilding, tell: Callable[[str], None]) -> None:
         self._library = library
         self._building = building
         self._tell = tell
+        self._lock = threading.Lock()
         self._held: list[tuple[LoadedModel, Callable[[], None]]] = []
 
     def open(self, name: str, wanted: Wanted) -> LoadedModel:
         """As ``ModelLibrary.open``."""
         model = self._library.open(name, wanted)
-        self._held.append((model, self._building.listen(model, self._tell)))
+        with self._lock:
+            self._held.append((model, self._building.listen(model, self._tell)))
         return model
+
+    def release(self, model: LoadedModel) -> None:
+        """The stream is done with it. Nothing where it was given back before."""
+        with self._lock:
+            place = next((i for i, (held, _) in enumerate(self._held) if held is model), None)
+            found = None if place is None else self._held.pop(place)
+        if found is not None:
+            found[1]()
+            self._library.release(model)
 
     def close(self) -> None:
         """Gives all back. May be called twice."""
-        while self._held:
-            model, end = self._held.pop()
+        with self._lock:
+            held, self._held = self._held, []
+        for model, end in held:
             end()
             self._library.release(model)

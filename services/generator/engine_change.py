@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -11,6 +12,8 @@ from reelwire.engines.select import BACKENDS, Wanted
 from reelwire.errors import BadParameter, ModelUnusable, ReelwireError
 from reelwire.v1.pipeline_pb2 import EngineChange, Notice
 from services.generator.inference import FrameModel
+
+log = logging.getLogger(__name__)
 
 LOAD_S = 60.0
 """A frame waits at most this long for an engine that is due; the engine that runs goes on after that."""
@@ -42,8 +45,8 @@ class EngineMove:
         try:
             model = coming.result(LOAD_S)
             model.load(running.save())
-        except (ReelwireError, NotInTime) as error:
-            why = error.message if isinstance(error, ReelwireError) else f"not loaded within {LOAD_S:g} s"
+        except Exception as error:  # whatever it was, the engine that runs goes on
+            why = _in_words(error)
             _abandon(coming)
             self._notice(
                 Notice.KIND_WARNING, f"the engine stays {running.engine_words}, the other failed: {why}"
@@ -64,6 +67,15 @@ class EngineMove:
         _, coming = self._ahead
         self._ahead = None
         _abandon(coming)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ReelwireError):
+        return error.message
+    if isinstance(error, NotInTime):
+        return f"not loaded within {LOAD_S:g} s"
+    log.error("an engine that a stream was to move to failed", exc_info=error)
+    return "an error of ours; the service's log has it"
 
 
 def _abandon(coming: Future[FrameModel]) -> None:

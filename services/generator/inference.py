@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 
 import numpy as np
@@ -22,9 +22,13 @@ OWNER_KEY = "state owner"
 class FrameModel:
     """Runs windows of frames of one size, one at a time; a state for each tile."""
 
-    def __init__(self, model: LoadedModel, height: int, width: int) -> None:
-        """``height`` and ``width`` in pixels. OutsideShapeProfile: a size that the model does not take.
-        ModelUnusable: its input or result is no picture."""
+    def __init__(
+        self, model: LoadedModel, height: int, width: int, release: Callable[[], None] = lambda: None
+    ) -> None:
+        """``height`` and ``width`` in pixels; ``release`` gives the model back, when this is closed.
+        OutsideShapeProfile: a size that the model does not take. ModelUnusable: its input or result is no
+        picture."""
+        self._release = release
         self._model = model
         self._spec = model.spec
         try:
@@ -70,9 +74,10 @@ class FrameModel:
         return f"{engine.backend}, {engine.device}, {engine.precision}"
 
     def close(self) -> None:
-        """Frees what the engine keeps for this stream."""
+        """Frees what the engine keeps for this stream, and gives the model back. May be called twice."""
         for runner in self._runners:
             runner.close()
+        self._release()
 
     def save(self) -> dict[str, Array]:
         """The state of every tile, and which model and size it belongs to."""

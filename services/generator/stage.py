@@ -48,8 +48,13 @@ class Bound:
         """The same version on another engine. Raises as ``ModelLibrary.open``."""
         asked = f"{self.model.name}@{self.model.version}"
         model = self.leases.open(asked, Wanted(change.backend, change.precision))
-        check_same(self.model.sha256, model.sha256, asked)
-        return FrameModel(model, self.offer.video.height, self.offer.video.width)
+        release = partial(self.leases.release, model)
+        try:
+            check_same(self.model.sha256, model.sha256, asked)
+            return FrameModel(model, self.offer.video.height, self.offer.video.width, release)
+        except BaseException:
+            release()
+            raise
 
 
 class GeneratorFactory:
@@ -85,7 +90,7 @@ class GeneratorFactory:
             leases = self._models.leases(partial(opening.notice, Notice.KIND_MODEL_READY))
             undo.callback(leases.close)
             model = leases.open(config.model, wanted)
-            frames = FrameModel(model, offer.video.height, offer.video.width)
+            frames = FrameModel(model, offer.video.height, offer.video.width, partial(leases.release, model))
             undo.callback(frames.close)
             opened = self._opened(opening, Bound(offer, model, frames, leases), strength)
             undo.pop_all()  # the stage gives back from here on

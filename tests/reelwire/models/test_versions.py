@@ -269,3 +269,23 @@ def test_a_version_whose_files_arrive_one_after_the_other_is_offered_once_all_ar
     look_twice(library)
     assert library.open("net").version == "2"
     library.close()
+
+
+def test_a_way_that_only_one_stream_named_does_not_keep_a_new_version_from_all(tmp_path: Path) -> None:
+    first = version(tmp_path, "1")
+    (first.parent / "model.int8.onnx").write_bytes(first.read_bytes())
+    (first.parent / "model.toml").write_text(
+        '[[variants]]\nfile = "model.int8.onnx"\nprecision = "int8"\nform = "u8s8"\n'
+        f'sha256 = "{sha256_of((first,))}"\n'
+    )
+    library = ModelLibrary([tmp_path])
+    library.open("net")
+    library.open("net", Wanted("onnxruntime", "int8"))
+    before = counted("refused")
+    version(tmp_path, "2")
+    look_twice(library)
+    assert library.open("net").version == "2"
+    assert counted("refused") == before
+    with pytest.raises(ModelUnusable, match="int8"):
+        library.open("net", Wanted("onnxruntime", "int8"))
+    library.close()

@@ -174,3 +174,21 @@ def test_a_size_that_a_model_does_not_take_leaves_no_stream_of_its_engine(tmp_pa
         FrameModel(replace(model, engine=counter), 128, 128)
     assert counter.left == []
     library.close()
+
+
+def test_a_stream_that_moves_often_keeps_one_engine_loaded_at_a_time(tmp_path: Path) -> None:
+    graphs.gain(tmp_path / "model" / "model.onnx")
+    generator = factory(tmp_path, backend="onnxruntime", precision="fp32")
+    opened = open_stream(generator, video(WIDTH, HEIGHT), model="model")
+    pixels = clip(12, HEIGHT, WIDTH)
+    wanted = Wanted("onnxruntime", "fp32")
+    for pts in range(12):
+        backend = BACKENDS[pts % len(BACKENDS)]
+        opened.stage.control(engine_from(pts, backend, "fp32"))
+        list(opened.stage.feed(chunk(pixels[pts : pts + 1], first_pts=pts)))
+    users = generator.library._users
+    assert sum(count for count in users.values() if count > 0) == 1
+    opened.stage.close()
+    assert sum(count for count in users.values() if count > 0) == 0
+    assert generator.library.open("model", wanted).engine.backend == "onnxruntime"
+    generator.close()
