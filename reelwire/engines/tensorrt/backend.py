@@ -60,7 +60,7 @@ class TensorRtBackend:
         if plan is None:
             raise PlanMissing(
                 f"no plan of {facts.path.name} ({candidate.precision}) for {self.name} {libraries.version} "
-                f'on {gpu.name}; fix: build it with "reelwire export tensorrt", or ask for auto, which builds it'
+                f'on {gpu.name}; fix: build it with "reelwire export tensorrt", or ask for auto'
             )
         inputs, outputs = read_signature(facts.path)
         try:
