@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelwire.engines import registry
+from deploy.fake_tensorrt import fake_gpu
+from deploy.fake_tensorrt.fake_backend import fake_backend
+from reelwire.engines.registry import standing_in
 from reelwire.engines.select import Wanted
 from reelwire.errors import PlanMissing
 from reelwire.models.served import Leases, ServedModels
 from reelwire.settings import Settings
-from tests.reelwire.models import fake_tensorrt_backend, graphs
+from tests.reelwire.models import graphs
 
 LIVENESS_S = 120.0
 ANY = Wanted("auto")
@@ -24,11 +26,11 @@ ANY = Wanted("auto")
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedModels]:
     """The models of a service on a machine with TensorRT; nothing was built there yet."""
-    monkeypatch.setitem(registry._WHERE, "tensorrt", fake_tensorrt_backend.__name__)
     monkeypatch.setenv("REELWIRE_CACHE_DIR", str(tmp_path / "cache"))
-    models = ServedModels(Settings(model_path=str(tmp_path), model_poll_s=0))
-    yield models
-    models.close()
+    with standing_in(fake_backend(fake_gpu("tensorrt"))):
+        models = ServedModels(Settings(model_path=str(tmp_path), model_poll_s=0))
+        yield models
+        models.close()
 
 
 class Stream:
